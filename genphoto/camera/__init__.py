@@ -1,0 +1,1 @@
+"""What a camera does to light: pure functions on tensors, no networks."""

@@ -1,0 +1,424 @@
+"""Depth of field with occlusion: visibility-normalized layers in linear light.
+
+The picture is cut into soft layers of nearly equal blur radius, composited from the nearest to the farthest. A layer
+knows only what the camera saw, so each blur is a normalized convolution over the pixels that are known at that depth:
+pixels covered by something nearer do not take part, which keeps a sharp silhouette sharp in front of a blurred
+background. What a blurred foreground uncovers is continued from the far side of its edges, or given by the caller.
+
+Thin-lens model: the lens sample a, |a| <= 1, sees at pixel p the point p + r a of a surface of signed radius r.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import groupby
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+RADIUS_STEP_PX = 0.5  # between layers near focus
+RADIUS_GROWTH = 1.07  # between layers where that is more than the step
+FULL_RESOLUTION_PX = 32.0  # larger radii are blurred at 1/2, 1/4, ... of the resolution
+TILE_PX = 512
+FILL_WEIGHT = 0.1  # of a guessed hidden pixel against one that the camera saw
+GIVEN_WEIGHT = 0.5  # of a hidden pixel from the caller
+DEPTH_EDGE_PX = 1.0  # least step of the blur radius between neighbors that hides something
+DIRECT_REACH_PX = 4  # CPU conv2d is fast up to 9 x 9 taps and very slow above: FFT from there
+OUTSIDE = 1e30  # layer position beyond every layer
+HIGHLIGHT_START = 0.9  # linear value from which a highlight counts as partly clipped
+LEAST_KNOWN = 1e-3  # share of a blur disc below which nothing is known about a layer
+
+
+@dataclass(frozen=True, slots=True)
+class Aperture:
+    """Shape of the iris: a circle, or a regular polygon inscribed in the circle of the blur radius.
+
+    `blades` is 0 (circle) or >= 3; `curvature` goes from 0 (straight edges) to 1 (circle); `rotation_deg` turns the
+    first vertex from +x toward +y (down). Vertices lie at the blur radius, as blades close inside the round opening:
+    no blur reaches beyond coc_px, and a polygon of straight edges covers less than the disc. The light is the same for
+    every shape. Points nearer than the focus plane show the shape turned by 180 degrees, as in a real lens.
+    """
+
+    blades: int = 0
+    curvature: float = 0.0
+    rotation_deg: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.blades != 0 and self.blades < 3:
+            raise ValueError(f"blades is {self.blades}; use 0 for a circle, or at least 3 for a polygon")
+        if not 0.0 <= self.curvature <= 1.0:
+            raise ValueError(f"curvature is {self.curvature}; allowed: 0 (straight edges) to 1 (circle)")
+        if not math.isfinite(self.rotation_deg):
+            raise ValueError(f"rotation_deg is {self.rotation_deg}; it must be a finite angle in degrees")
+
+
+CIRCLE = Aperture()
+
+
+def defocus(
+    image: Tensor,
+    coc_px: Tensor,
+    *,
+    aperture: Aperture = CIRCLE,
+    background: tuple[Tensor, Tensor] | None = None,
+    on_progress: Callable[[float], None] | None = None,
+) -> Tensor:
+    """Photograph of an all-in-focus picture through a wide lens, (C,H,W) -> (C,H,W) of the same dtype and device.
+
+    image: linear light >= 0, HDR allowed, any C. coc_px (H,W): signed blur radius [px], + nearer than the focus plane,
+    - farther. background (image (C,H,W), coc_px (H,W)): a known second surface, used where it lies behind the first;
+    without it the far side of every depth edge is continued under the near side. on_progress gets the finished
+    fraction, many times per frame, and may raise to cancel. Differentiable in image and coc_px.
+    """
+    _check(image, coc_px, background)
+    seen, coc = image.float(), coc_px.float()
+    near_side, far_side = _sides_of_edges(coc)
+    if background is None:
+        hidden, hidden_coc = _continue_far_side(seen, coc, far_side)
+        hidden_weight = FILL_WEIGHT * near_side
+    else:
+        hidden, hidden_coc = (plane.float() for plane in background)
+        hidden_weight = GIVEN_WEIGHT * near_side
+    rungs = _ladder(min(coc.min().item(), hidden_coc.min().item()), coc.max().item())
+    layers = [_layer(radius, aperture, image.device) for radius in rungs]
+    surfaces = _Surfaces.placed(seen, coc, hidden, hidden_coc, hidden_weight, rungs)
+
+    block = max(layer.scale for layer in layers)
+    margin = _round_up(max(layer.scale * (layer.reach + 1) for layer in layers), block)
+    side = _round_up(TILE_PX, block)
+    height, width = coc.shape
+    corners = [(y, x) for y in range(0, height, side) for x in range(0, width, side)]
+    result = torch.empty_like(image)
+    for tile, (y, x) in enumerate(corners):
+        kept = result[:, y : y + side, x : x + side]
+        window = surfaces.window(y, x, *(_round_up(size, block) for size in kept.shape[1:]), margin)
+        advance = None if on_progress is None else _share(on_progress, tile, len(corners))
+        kept.copy_(_render(window, layers, margin, advance)[:, : kept.shape[1], : kept.shape[2]])
+    return result
+
+
+def expand_highlights(image: Tensor, strength: float) -> Tensor:
+    """Guess of the light that clipping removed, (C,H,W) linear -> (C,H,W): artistic, not a measurement.
+
+    Pixels whose brightest channel is clipped (>= 1) gain `strength` stops, >= 0; the gain fades out smoothly down to
+    HIGHLIGHT_START. 0 returns the same values.
+    """
+    if not (math.isfinite(strength) and strength >= 0):
+        raise ValueError(f"strength is {strength} stops; it must be finite and >= 0 (0 changes nothing)")
+    fraction = ((image.amax(0) - HIGHLIGHT_START) / (1 - HIGHLIGHT_START)).clamp(0, 1)
+    return image * torch.exp2(strength * fraction * fraction * (3 - 2 * fraction))
+
+
+def _check(image: Tensor, coc_px: Tensor, background: tuple[Tensor, Tensor] | None) -> None:
+    if image.ndim != 3 or 0 in image.shape or not image.is_floating_point():
+        raise ValueError(
+            f"image must be a floating-point tensor (C,H,W) that is not empty, got {image.dtype} of shape "
+            f"{tuple(image.shape)}; pass the frames of a batch one by one"
+        )
+    named = [("image", image, image.shape), ("coc_px", coc_px, image.shape[1:])]
+    if background is not None:
+        named += [("background image", background[0], image.shape), ("background coc_px", background[1], coc_px.shape)]
+    for name, tensor, shape in named:
+        if tensor.shape != shape:
+            raise ValueError(
+                f"{name} must have the shape {tuple(shape)} to match the image, got {tuple(tensor.shape)}; resize it "
+                "first (a map of radii by nearest neighbor, with its values scaled by the same factor)"
+            )
+        if not torch.isfinite(tensor).all():
+            raise ValueError(f"{name} contains NaN or infinity; replace such pixels before rendering")
+
+
+def _round_up(value: int, multiple: int) -> int:
+    return -(-value // multiple) * multiple
+
+
+def _share(on_progress: Callable[[float], None], part: int, parts: int) -> Callable[[float], None]:
+    return lambda fraction: on_progress((part + fraction) / parts)
+
+
+# Layers
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    kernel: Tensor  # (2 reach + 1, 2 reach + 1), sums to 1, in pixels of the layer
+    scale: int  # pixels of the picture per pixel of the layer
+
+    @property
+    def reach(self) -> int:
+        return self.kernel.shape[-1] // 2
+
+
+def _ladder(farthest_px: float, nearest_px: float) -> list[float]:
+    """Signed radii [px] of the layers in rising order: 0, and both ways from there out to the given ones."""
+
+    def climb(limit: float) -> list[float]:
+        radii = [RADIUS_STEP_PX]
+        while radii[-1] < limit:
+            radii.append(max(radii[-1] + RADIUS_STEP_PX, radii[-1] * RADIUS_GROWTH))
+        return radii
+
+    return [-radius for radius in reversed(climb(-farthest_px))] + [0.0] + climb(nearest_px)
+
+
+def _layer_position(coc: Tensor, rungs: list[float]) -> Tensor:
+    """Continuous layer index of each radius, (H,W): linear in the radius squared, so that two layers mix to its
+    second moment."""
+    ladder = torch.tensor(rungs, device=coc.device)
+    squares = ladder * ladder.abs()
+    below = (torch.bucketize(coc.detach(), ladder, right=True) - 1).clamp(0, len(rungs) - 2)
+    return below + (coc * coc.abs() - squares[below]) / (squares[below + 1] - squares[below])
+
+
+def _layer(radius_px: float, aperture: Aperture, device: torch.device) -> _Layer:
+    scale = 1
+    while abs(radius_px) > scale * FULL_RESOLUTION_PX:
+        scale *= 2
+    # Averaging down and interpolating up widen a point by as much as a disc of the radius `scale` does.
+    radius = math.sqrt(radius_px**2 - scale**2) / scale if scale > 1 else abs(radius_px)
+    turn = math.radians(aperture.rotation_deg) + (math.pi if radius_px > 0 else 0.0)
+    return _Layer(_iris_kernel(_drawn_radius(radius), aperture, turn).to(device), scale)
+
+
+def _drawn_radius(radius: float) -> float:
+    """Radius [px] of the disc whose pixel coverage has the second moment radius^2 / 4 of the wanted disc."""
+    if radius >= 4:
+        return math.sqrt(radius * radius - 1 / 3)
+
+    def moment(drawn: float) -> float:
+        def area_left_of(x: float) -> float:
+            x = min(max(x / drawn, -1.0), 1.0)
+            return (x * math.sqrt(1 - x * x) + math.asin(x)) / math.pi
+
+        return sum(2 * j * j * (area_left_of(j + 0.5) - area_left_of(j - 0.5)) for j in range(1, 6))
+
+    low, high = 0.5, 4.0
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (middle, high) if moment(middle) < radius * radius / 4 else (low, middle)
+    return low
+
+
+def _iris_kernel(radius: float, aperture: Aperture, turn_rad: float) -> Tensor:
+    """Share of each pixel that the iris covers, normalized to the sum 1."""
+    reach = max(math.ceil(radius - 0.501), 0)
+    samples = 16 if reach <= 4 else 4 if reach <= 16 else 2
+    axis = (torch.arange((2 * reach + 1) * samples) + 0.5) / samples - (reach + 0.5)
+    y, x = axis[:, None], axis[None, :]
+    inside = radius - torch.hypot(y, x)
+    if aperture.blades:
+        sector = 2 * math.pi / aperture.blades
+        angle = torch.remainder(torch.atan2(y, x) - turn_rad, sector) - sector / 2
+        edge = radius * math.cos(sector / 2) - torch.hypot(y, x) * torch.cos(angle)
+        inside = torch.lerp(edge, inside, aperture.curvature)
+    coverage = F.avg_pool2d((0.5 + inside * samples).clamp(0, 1)[None], samples)[0]
+    return coverage / coverage.sum()
+
+
+# Surfaces
+
+
+@dataclass(frozen=True, slots=True)
+class _Surfaces:
+    """What the camera saw, and what may lie behind it; every plane of one size."""
+
+    seen: Tensor  # (C,H,W)
+    position: Tensor  # (H,W) layer position of the seen surface
+    hidden: Tensor  # (C,H,W)
+    hidden_position: Tensor  # (H,W)
+    hidden_weight: Tensor  # (H,W) 0 where nothing is known behind the seen surface
+
+    @classmethod
+    def placed(
+        cls, seen: Tensor, coc: Tensor, hidden: Tensor, hidden_coc: Tensor, weight: Tensor, rungs: list[float]
+    ) -> "_Surfaces":
+        weight = torch.where(hidden_coc < coc, weight, 0.0)
+        return cls(seen, _layer_position(coc, rungs), hidden, _layer_position(hidden_coc, rungs), weight)
+
+    def window(self, y: int, x: int, height: int, width: int, margin: int) -> "_Surfaces":
+        """The tile and a margin around it; outside the frame the camera saw something nearer than every layer."""
+
+        def cut(plane: Tensor, outside: float) -> Tensor:
+            h, w = plane.shape[-2:]
+            top, left, bottom, right = y - margin, x - margin, y + height + margin, x + width + margin
+            inner = plane[..., max(top, 0) : bottom, max(left, 0) : right]
+            return F.pad(inner, (max(-left, 0), max(right - w, 0), max(-top, 0), max(bottom - h, 0)), value=outside)
+
+        return _Surfaces(
+            cut(self.seen, 0.0),
+            cut(self.position, OUTSIDE),
+            cut(self.hidden, 0.0),
+            cut(self.hidden_position, OUTSIDE),
+            cut(self.hidden_weight, 0.0),
+        )
+
+    def crop(self, rows: slice, columns: slice) -> "_Surfaces":
+        return _Surfaces(
+            self.seen[:, rows, columns],
+            self.position[rows, columns],
+            self.hidden[:, rows, columns],
+            self.hidden_position[rows, columns],
+            self.hidden_weight[rows, columns],
+        )
+
+    def in_layer(self, index: int) -> Tensor:
+        """Premultiplied color, weight in the layer, and known share at its depth, (C+2,H,W)."""
+        weight = (1 - (self.position - index).abs()).clamp(min=0)
+        known = (index + 1 - self.position).clamp(0, 1)
+        covered = self.hidden_weight * (self.position >= index + 1)
+        hidden_weight = covered * (1 - (self.hidden_position - index).abs()).clamp(min=0)
+        known = known + covered * (index + 1 - self.hidden_position).clamp(0, 1)
+        color = self.seen * weight + self.hidden * hidden_weight
+        return torch.cat([color, (weight + hidden_weight)[None], known[None]])
+
+    def extents(self, count: int) -> list[tuple[int, int, int, int] | None]:
+        """Bounding box (top, bottom, left, right) of the pixels in each of `count` layers, None where there are none;
+        read from the device at once."""
+        height, width = self.position.shape
+        rows = torch.zeros(count + 1, height, dtype=torch.bool, device=self.position.device)
+        columns = torch.zeros(count + 1, width, dtype=torch.bool, device=self.position.device)
+        hidden = torch.where(self.hidden_weight > 0, self.hidden_position, OUTSIDE)
+        for position in (self.position.floor(), self.position.ceil(), hidden.floor(), hidden.ceil()):
+            index = position.clamp(max=count).long()
+            rows[index, torch.arange(height, device=index.device)[:, None]] = True
+            columns[index, torch.arange(width, device=index.device)] = True
+        rows, columns = rows[:count].cpu(), columns[:count].cpu()
+        return [(*_span(r), *_span(c)) if r.any() else None for r, c in zip(rows, columns, strict=True)]
+
+
+def _span(mask: Tensor) -> tuple[int, int]:
+    found = mask.nonzero()
+    return int(found[0]), int(found[-1]) + 1
+
+
+def _sides_of_edges(coc: Tensor) -> tuple[Tensor, Tensor]:
+    """Pixels on the near and on the far side of the depth edges, as far from them as blur can uncover, (H,W) bool."""
+    highest, lowest = _highest(coc, 1), -_highest(-coc, 1)
+    edge = highest - lowest > DEPTH_EDGE_PX
+    reach = math.ceil((highest - lowest).max().item())
+    near = _highest(torch.where(edge, highest, -OUTSIDE), reach)
+    far = -_highest(torch.where(edge, -lowest, -OUTSIDE), reach)
+    nearer = coc > (near + far) / 2
+    return nearer & (near > far), ~nearer & (near > far)
+
+
+def _continue_far_side(seen: Tensor, coc: Tensor, far_side: Tensor) -> tuple[Tensor, Tensor]:
+    """Guess of the surface behind the near sides: color (C,H,W) and coc [px] (H,W)."""
+    if not far_side.any():
+        return seen, coc
+    filled = _push_pull(torch.cat([seen, coc[None]]), far_side.float())
+    return filled[:-1], filled[-1]
+
+
+def _highest(plane: Tensor, reach: int) -> Tensor:
+    """Maximum over the square of (2 reach + 1)^2 pixels around each one."""
+    step = 1
+    while reach > 0:
+        step = min(step, reach)
+        plane = F.max_pool2d(F.pad(plane[None], (step,) * 4, value=-math.inf), 3, stride=1, dilation=step)[0]
+        reach, step = reach - step, 3 * step
+    return plane
+
+
+def _push_pull(planes: Tensor, known: Tensor) -> Tensor:
+    """`planes` (N,H,W) where `known` (H,W) is 1; elsewhere a smooth continuation from averages of the known pixels."""
+    height, width = known.shape
+    if height * width == 1:
+        return planes
+    halved = F.avg_pool2d(torch.cat([planes * known, known[None]])[None], 2, ceil_mode=True, count_include_pad=False)[0]
+    coarse = _push_pull(halved[:-1] / halved[-1].clamp(min=1e-6), (2 * halved[-1]).clamp(max=1))
+    smooth = F.interpolate(coarse[None], scale_factor=2, mode="bilinear")[0, :, :height, :width]
+    return torch.lerp(smooth, planes, known)
+
+
+# Rendering
+
+
+def _render(
+    window: _Surfaces, layers: list[_Layer], margin: int, on_progress: Callable[[float], None] | None
+) -> Tensor:
+    """What the lens sees in the window without its margin, (C,h,w)."""
+    boxes = window.extents(len(layers))
+    light, passed = 0.0, 1.0
+    near_to_far = list(reversed(range(len(layers))))
+    for scale, group in groupby(near_to_far, key=lambda index: layers[index].scale):
+        stack = _open_stack(window, margin, scale)
+        for index in group:
+            if boxes[index] is not None:
+                _add_layer(stack, window, index, layers[index], boxes[index], margin)
+            if on_progress is not None:
+                on_progress((near_to_far.index(index) + 1) / len(layers))
+        stack = _enlarge(stack, scale)
+        light, passed = light + passed * stack[:-1], passed * stack[-1]
+    return light[:-1] / light[-1]
+
+
+def _open_stack(window: _Surfaces, margin: int, scale: int) -> Tensor:
+    """Light, its weight and the share that passes, (C+2,h,w), of no layers yet; coarse stacks have a ring of 1 pixel
+    around the tile to interpolate from."""
+    ring = int(scale > 1)
+    height, width = ((total - 2 * margin) // scale + 2 * ring for total in window.position.shape)
+    stack = window.seen.new_zeros(window.seen.shape[0] + 2, height, width)
+    stack[-1] = 1.0
+    return stack
+
+
+def _add_layer(
+    stack: Tensor, window: _Surfaces, index: int, layer: _Layer, box: tuple[int, int, int, int], margin: int
+) -> None:
+    """Put a layer behind those in the stack: light += passed (k*wI)/(k*v), passed *= 1 - (k*w)/(k*v)."""
+    origin = margin // layer.scale - int(layer.scale > 1)
+    sides = []
+    for start, end, size in ((*box[:2], stack.shape[1]), (*box[2:], stack.shape[2])):
+        first = max(start // layer.scale - layer.reach - origin, 0)
+        last = min(_round_up(end, layer.scale) // layer.scale + layer.reach - origin, size)
+        if first >= last:
+            return
+        sides.append((first, last))
+    source = (
+        slice(layer.scale * (first + origin - layer.reach), layer.scale * (last + origin + layer.reach))
+        for first, last in sides
+    )
+    planes = window.crop(*source).in_layer(index)
+    if layer.scale > 1:
+        planes = F.avg_pool2d(planes, layer.scale)
+    blurred = _convolve(planes, layer.kernel)
+    share = blurred[:-1] / blurred[-1].clamp(min=LEAST_KNOWN)
+    place = stack[:, slice(*sides[0]), slice(*sides[1])]
+    passed = place[-1].clone()
+    place[:-1] += passed * share
+    place[-1] = passed * (1 - share[-1]).clamp(0, 1)
+
+
+def _convolve(planes: Tensor, kernel: Tensor) -> Tensor:
+    """The part of planes (N,H,W) * kernel that needs nothing outside, (N,H-2r,W-2r)."""
+    reach = kernel.shape[-1] // 2
+    if reach == 0:
+        return planes
+    if reach <= DIRECT_REACH_PX:
+        count = planes.shape[0]
+        return F.conv2d(planes[None], kernel.flip(0, 1).expand(count, 1, -1, -1), groups=count)[0]
+    size = [_fast_length(length) for length in planes.shape[1:]]
+    spectrum = torch.fft.rfft2(planes, s=size) * torch.fft.rfft2(kernel, s=size)
+    blurred = torch.fft.irfft2(spectrum, s=size)
+    return blurred[:, 2 * reach : planes.shape[1], 2 * reach : planes.shape[2]].clamp(min=0)
+
+
+def _fast_length(length: int) -> int:
+    """The next size that has no prime factor above 5: there FFTs are fast."""
+    while True:
+        rest = length
+        for factor in (2, 3, 5):
+            while rest % factor == 0:
+                rest //= factor
+        if rest == 1:
+            return length
+        length += 1
+
+
+def _enlarge(stack: Tensor, scale: int) -> Tensor:
+    if scale == 1:
+        return stack
+    enlarged = F.interpolate(stack[None], scale_factor=scale, mode="bilinear")[0]
+    return enlarged[:, scale:-scale, scale:-scale]

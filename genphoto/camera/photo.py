@@ -1,0 +1,108 @@
+"""Photo: a scene, known from one sharp photograph and its depth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from .camera import Camera
+
+
+class MissingDepth(ValueError):
+    """Depth of field was asked of a photograph whose depth is unknown."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Photo:
+    """One sharp photograph and what is known of how it was taken.
+
+    Args:
+        image: (3,H,W) in [0,1], sRGB; float32, float16 or bfloat16.
+        disparity: (H,W) inverse distance 1/z [1/m], 0 at infinity; None when depth is unknown.
+        camera: the state under which it was taken. Its own blur, exposure and white balance are in the picture
+            already; a camera adds what differs, so at this state the photograph comes back.
+    """
+
+    image: Tensor
+    disparity: Tensor | None = None
+    camera: Camera = field(default_factory=Camera)
+
+    def __post_init__(self) -> None:
+        if self.image.ndim != 3 or self.image.shape[0] != 3 or not self.image.is_floating_point():
+            raise ValueError(
+                f"A photograph is a float RGB image of shape (3, height, width), got {self.image.dtype} "
+                f"{tuple(self.image.shape)}. Repeat a grey channel three times; drop or composite an alpha channel."
+            )
+        if self.disparity is not None:
+            if self.disparity.shape != self.image.shape[1:]:
+                raise ValueError(
+                    f"Depth of {_pixels(self.disparity.shape)} does not fit a photograph of "
+                    f"{_pixels(self.image.shape[1:])}. Resize the depth to the photograph with nearest neighbor "
+                    "(soft edges become false depths), or make it from this photograph."
+                )
+            if not bool((torch.isfinite(self.disparity) & (self.disparity >= 0)).all()):
+                raise ValueError("Depth holds NaN, infinite or negative disparities. Distances must be positive.")
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width)."""
+        return self.image.shape[1], self.image.shape[2]
+
+    def focus_distance_at(self, x: float, y: float) -> float:
+        """Distance [m] of the point at (x, y), shares of width and height from the top left corner, in [0,1]."""
+        disparity = self.require_disparity()
+        for name, value in (("x", x), ("y", y)):
+            if not 0 <= value <= 1:
+                raise ValueError(f"Focus point {name} = {value:g} is outside the photograph. Use 0 (left, top) to 1.")
+        height, width = self.size
+        row, column = min(int(y * height), height - 1), min(int(x * width), width - 1)
+        return 1 / max(float(disparity[row, column]), 1e-4)  # 10 km is infinity to any lens here
+
+    def require_disparity(self) -> Tensor:
+        """The disparity, or `MissingDepth` that says why it is needed."""
+        if self.disparity is None:
+            raise MissingDepth("Depth of field needs to know what is near and what is far: give a depth map.")
+        return self.disparity
+
+
+def _pixels(shape: tuple[int, ...]) -> str:
+    return " x ".join(str(n) for n in reversed(shape)) + " pixels"
+
+
+def disparity_from_relative(relative: Tensor, near_m: float = 1.0, far_m: float = 1000.0) -> Tensor:
+    """Disparity [1/m] from a map (H,W) linear in 1/z, larger is nearer: from 1/far_m at its minimum to 1/near_m."""
+    return _share(relative, near_m, far_m) * (1 / near_m - 1 / far_m) + 1 / far_m
+
+
+def disparity_from_relative_distance(relative: Tensor, near_m: float = 1.0, far_m: float = 1000.0) -> Tensor:
+    """Disparity [1/m] from a map (H,W) linear in z, larger is farther: from near_m at its minimum to far_m."""
+    return 1 / (near_m + _share(relative, near_m, far_m) * (far_m - near_m))
+
+
+def _share(relative: Tensor, near_m: float, far_m: float) -> Tensor:
+    """The map stretched to [0,1], once both are found usable."""
+    if not 0 < near_m < far_m:
+        raise ValueError(f"Nearest distance {near_m:g} m must be above 0 and below the farthest, {far_m:g} m.")
+    relative = relative.float()
+    low, high = relative.aminmax()
+    if not bool(high > low):  # also NaN
+        raise ValueError(
+            f"The depth map is constant ({float(low):g} everywhere): it does not say what is near and what is far. "
+            "Check the node or file that made it."
+        )
+    return (relative - low) / (high - low)
+
+
+def disparity_from_depth(depth: Tensor, nearest_m: float | None = None) -> Tensor:
+    """Disparity [1/m] from distances (H,W); infinite, NaN and non-positive ones (sky) are infinitely far.
+
+    Distances are in meters, or up to an unknown factor: then the nearest lies at `nearest_m`.
+    """
+    depth = depth.float()
+    valid = torch.isfinite(depth) & (depth > 0)
+    if not bool(valid.any()):
+        raise ValueError("The depth map has no valid distance: all values are zero, negative or not finite.")
+    disparity = torch.where(valid, 1 / depth.where(valid, 1), 0)
+    return disparity if nearest_m is None else disparity / (disparity.max() * nearest_m)

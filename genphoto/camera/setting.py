@@ -1,0 +1,99 @@
+"""CameraSetting: one thing that a photographer turns, as data."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from torch import Generator, Tensor
+
+from .camera import Camera
+from .checks import require_in_range
+
+if TYPE_CHECKING:
+    from .photo import Photo
+    from .sweep import CameraSweep
+
+Progress = Callable[[float], None]
+
+_NUMBER = re.compile(r"\s*([-+]?[\d.]+(?:e[-+]?\d+)?)\s*(?:/\s*([\d.]+))?\s*([^\d\s.]*)\s*", re.I)  # number / divisor unit
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What the released adapters were trained on, defects included.
+
+    Args:
+        prior: coarse prior, (values (F,), (H, W)) -> (F,3,H,W).
+        frame: one training frame, (photo, value, (H, W), on_progress) -> (3,H,W) in [0,1].
+    """
+
+    prior: Callable[[Sequence[float], tuple[int, int]], Tensor]
+    frame: Callable[[Photo, float, tuple[int, int], Progress | None], Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class CameraSetting:
+    """One setting of a camera: a view of `Camera` with a name, a unit and what networks are told about it.
+
+    Args:
+        name: identifier in code, sweeps and files.
+        label: what people read.
+        unit: unit of the value.
+        description: one sentence for tooltips and `python -m genphoto settings`.
+        domain: values on which the released adapters (or ours) were trained; not a limit of the physics.
+        limits: lowest and highest value the physics takes.
+        base: the camera that took the photograph, when the user names none.
+        read: camera -> value.
+        write: (camera, value) -> camera with that value.
+        format: value -> the words on a contact sheet.
+        prompt: value -> the text whose CLIP features are differenced.
+        prior: coarse physical prior, (sweep, (H, W)) -> (F,3,H,W).
+        sample: (count, generator) -> values (count,) for training.
+        published: the same as the released adapters know it; None where there is no released adapter.
+        units: accepted unit spellings, each with the factor to `unit`.
+        prefix: accepted before the number ("f/").
+    """
+
+    name: str
+    label: str
+    unit: str
+    description: str
+    domain: tuple[float, float]
+    limits: tuple[float, float]
+    read: Callable[[Camera], float]
+    write: Callable[[Camera, float], Camera]
+    format: Callable[[float], str]
+    prompt: Callable[[float], str]
+    prior: Callable[[CameraSweep, tuple[int, int]], Tensor]
+    sample: Callable[[int, Generator], Tensor]
+    published: Published | None = None
+    base: Camera = field(default_factory=Camera)
+    units: Mapping[str, float] = field(default_factory=dict)
+    prefix: str = ""
+
+    def parse(self, value: float | str) -> float:
+        """A number, or text such as "35 mm", "1/125" or "f/2.8", as a value of this setting within its limits."""
+        number = self._number(value) if isinstance(value, str) else value
+        return require_in_range(self.label, number, self.unit, *self.limits)
+
+    def _number(self, text: str) -> float:
+        bare = text.strip().lower()
+        if self.prefix:
+            bare = bare.removeprefix(self.prefix).removeprefix(self.prefix.rstrip("/"))
+        match = _NUMBER.fullmatch(bare)
+        try:
+            number, divisor, unit = match.groups()
+            factor = {u.lower(): f for u, f in self.units.items()}[unit] if unit else 1.0
+            return float(number) / float(divisor or 1) * factor
+        except (AttributeError, KeyError, ValueError, ZeroDivisionError):
+            example = self.format(math.sqrt(self.domain[0] * self.domain[1]))
+            units = ", ".join(dict.fromkeys([self.unit, *self.units]))
+            raise ValueError(
+                f"{self.label} = {text!r} cannot be read as a value in {self.unit}. "
+                f'Write a number, or a number with a unit of {units}, such as "{example}".'
+            ) from None
+

@@ -1,0 +1,21 @@
+"""The settings of a camera, one file each. A new setting is a new file and its name in SETTINGS.
+
+A sweep applies several settings in this order: a lens first, then its iris, then the time that the iris implies.
+"""
+
+from ..setting import CameraSetting
+from .aperture import APERTURE
+from .bokeh import BOKEH
+from .color_temperature import COLOR_TEMPERATURE
+from .focal_length import FOCAL_LENGTH
+from .shutter_speed import SHUTTER_SPEED
+
+SETTINGS: tuple[CameraSetting, ...] = (FOCAL_LENGTH, BOKEH, APERTURE, SHUTTER_SPEED, COLOR_TEMPERATURE)
+
+
+def setting_named(name: str) -> CameraSetting:
+    """The setting of that name, or a ValueError that lists the names."""
+    for setting in SETTINGS:
+        if setting.name == name:
+            return setting
+    raise ValueError(f"Unknown camera setting {name!r}. Settings: {', '.join(s.name for s in SETTINGS)}.")

@@ -1,0 +1,51 @@
+"""Shutter speed: the exposure time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from .. import published
+from ..camera import LIMITS
+from ..optics import light_ev
+from ..setting import CameraSetting, Published
+
+if TYPE_CHECKING:
+    from ..sweep import CameraSweep
+
+
+def exposure_scale(sweep: CameraSweep, size: tuple[int, int]) -> Tensor:
+    """Light relative to the base camera, (F,3,H,W): doubles with the time."""
+    scales = torch.tensor([2.0 ** light_ev(camera, sweep.base) for camera in sweep.cameras], dtype=torch.float32)
+    return scales[:, None, None, None].expand(-1, 3, *size)
+
+
+def spoken(seconds: float) -> str:
+    """1/125 s, 0.3 s, 2 s: as a camera shows it, unless that would be more than 2 % off."""
+    if seconds < 0.3 and abs(round(1 / seconds) * seconds - 1) < 0.02:
+        return f"1/{1 / seconds:.0f} s"
+    return f"{seconds:.3g} s"
+
+
+SHUTTER_SPEED = CameraSetting(
+    name="shutter_speed",
+    label="Shutter speed",
+    unit="s",
+    description="Exposure time: doubling it is one stop (EV) brighter.",
+    domain=(0.1, 1.0),
+    limits=LIMITS["exposure_time_s"][1:],
+    read=lambda camera: camera.exposure_time_s,
+    write=lambda camera, seconds: replace(camera, exposure_time_s=seconds),
+    format=spoken,
+    prompt=published.shutter_speed_prompt,
+    prior=exposure_scale,
+    sample=published.shutter_speed_sample,
+    published=Published(
+        published.shutter_speed_prior,
+        lambda photo, seconds, size, _: published.resize(published.shutter_speed_frame(photo.image, seconds), size),
+    ),
+    units={"s": 1.0, "sec": 1.0, '"': 1.0, "ms": 1e-3},
+)

@@ -1,0 +1,144 @@
+"""CameraSweep: which settings change from frame to frame, and through which values."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .camera import Camera
+from .checks import require_in_range
+from .setting import CameraSetting
+from .settings import SETTINGS, setting_named
+
+FORMAT = "genphoto-sweep"
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CameraSweep:
+    """A sequence of camera states: `CameraSweep({"focal_length": [24, 35, "50 mm"]})`.
+
+    Args:
+        values: setting name -> one value per frame (numbers in the setting's unit, or text such as "1/125"). Several
+            settings vary together, frame by frame.
+        base: the camera in every other respect, and the one that took the photograph; None for the usual base of the
+            first setting.
+
+    Raises:
+        ValueError: no setting, no frames, lists of different lengths, a value that cannot be read or is out of range,
+            or settings that contradict each other. The message names setting, value, unit and range.
+    """
+
+    values: Mapping[str, Sequence[float]]
+    base: Camera | None = None
+
+    def __post_init__(self) -> None:
+        if not self.values:
+            raise ValueError("A camera sweep needs at least one setting, such as focal_length with values 24 35 50.")
+        given = {name: (setting_named(name), values) for name, values in self.values.items()}
+        if self.base is None:
+            object.__setattr__(self, "base", next(iter(given.values()))[0].base)
+        parsed = {s.name: _parsed(s, given[s.name][1]) for s in SETTINGS if s.name in given}
+        lengths = {name: len(values) for name, values in parsed.items()}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"Settings that vary together need the same number of values, got {lengths}.")
+        object.__setattr__(self, "values", parsed)
+        for index, camera in enumerate(self.cameras):
+            for setting in self.settings:
+                wanted = parsed[setting.name][index]
+                if not math.isclose(setting.read(camera), wanted, rel_tol=1e-6):
+                    raise ValueError(
+                        f"{setting.label} cannot be {setting.format(wanted)} in frame {index + 1}: it is fixed by the "
+                        f"other settings of the sweep ({', '.join(parsed)}). Sweep one of them at a time."
+                    )
+
+    @classmethod
+    def linear(
+        cls, setting: str, start: float | str, stop: float | str, frames: int, base: Camera | None = None
+    ) -> CameraSweep:
+        """`frames` values in equal steps from start to stop, both included; one frame is the start."""
+        a, b, count = _ends(setting, start, stop, frames)
+        return cls({setting: [a + (b - a) * i / max(count - 1, 1) for i in range(count)]}, base)
+
+    @classmethod
+    def stops(
+        cls, setting: str, start: float | str, stop: float | str, frames: int, base: Camera | None = None
+    ) -> CameraSweep:
+        """`frames` values in equal ratios from start to stop, both included: equal stops of exposure or f-number."""
+        a, b, count = _ends(setting, start, stop, frames)
+        return cls({setting: [a * (b / a) ** (i / max(count - 1, 1)) for i in range(count)]}, base)
+
+    @property
+    def settings(self) -> tuple[CameraSetting, ...]:
+        """The settings that vary."""
+        return tuple(setting_named(name) for name in self.values)
+
+    @property
+    def cameras(self) -> tuple[Camera, ...]:
+        """One complete camera state per frame."""
+        states = []
+        for index in range(len(self)):
+            camera = self.base
+            for setting in self.settings:
+                camera = setting.write(camera, self.values[setting.name][index])
+            states.append(camera)
+        return tuple(states)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What changes, in photographer's units, one line per frame."""
+        return tuple(
+            ", ".join(s.format(self.values[s.name][index]) for s in self.settings) for index in range(len(self))
+        )
+
+    def focused_at(self, distance_m: float) -> CameraSweep:
+        """The same sweep with every camera focused at this distance [m]."""
+        return replace(self, base=replace(self.base, focus_distance_m=distance_m))
+
+    def __len__(self) -> int:
+        """Number of frames."""
+        return len(next(iter(self.values.values())))
+
+    def __repr__(self) -> str:
+        names = " and ".join(setting.label.lower() for setting in self.settings)
+        return f"CameraSweep of {names}: {'; '.join(self.labels)}"
+
+    def to_json(self) -> str:
+        """The sweep as a JSON document that `from_json` reads back equal."""
+        values = {name: list(values) for name, values in self.values.items()}
+        document = {"format": FORMAT, "version": VERSION, "values": values, "base": self.base.to_dict()}
+        return json.dumps(document, indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> CameraSweep:
+        """The inverse of `to_json`; every value is validated again."""
+        try:
+            document: Any = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"This is not a camera sweep: not valid JSON ({error}).") from None
+        if not isinstance(document, dict) or document.get("format") != FORMAT:
+            raise ValueError(f'This is not a camera sweep: "format" is not "{FORMAT}".')
+        if document.get("version") != VERSION:
+            raise ValueError(
+                f"This sweep has version {document.get('version')!r}; this GenPhoto reads version {VERSION}. Update it."
+            )
+        if not all(isinstance(document.get(part), dict) for part in ("values", "base")):
+            raise ValueError('This camera sweep is incomplete: it needs "values" and "base", each an object.')
+        return cls(document["values"], Camera.from_dict(document["base"]))
+
+
+def _parsed(setting: CameraSetting, values: Sequence[float | str]) -> tuple[float, ...]:
+    if isinstance(values, str):
+        values = values.replace(",", " ").split()
+    if not values:
+        raise ValueError(f"{setting.label}: the sweep has no values. Give at least one, in {setting.unit}.")
+    return tuple(setting.parse(value) for value in values)
+
+
+def _ends(name: str, start: float | str, stop: float | str, frames: int) -> tuple[float, float, int]:
+    setting = setting_named(name)
+    require_in_range("frames", frames, "", 1, 10000, "A sweep has a whole number of frames.")
+    return setting.parse(start), setting.parse(stop), int(frames)

@@ -1,0 +1,164 @@
+import math
+
+import pytest
+
+from genphoto.camera.camera import Camera
+from genphoto.camera.sweep import CameraSweep
+
+
+def test_a_published_sweep_is_one_line():
+    sweep = CameraSweep({"focal_length": [24, 28, 35, 50, 70]})
+    assert [c.focal_length_mm for c in sweep.cameras] == [24, 28, 35, 50, 70]
+    assert len({(c.f_number, c.exposure_time_s, c.iso, c.color_temperature_k) for c in sweep.cameras}) == 1
+
+
+def test_linear_spacing_reaches_both_ends():
+    assert CameraSweep.linear("focal_length", 24, 70, 5).values["focal_length"] == (24, 35.5, 47, 58.5, 70)
+
+
+def test_stops_are_equal_ratios():
+    values = CameraSweep.stops("shutter_speed", "1/125", "1/7.8125", 5).values["shutter_speed"]
+    assert values == pytest.approx([1 / 125, 2 / 125, 4 / 125, 8 / 125, 16 / 125])
+
+
+@pytest.mark.parametrize("spacing", [CameraSweep.linear, CameraSweep.stops])
+def test_one_frame_is_the_start(spacing):
+    assert spacing("color_temperature", 2000, 10000, 1).values["color_temperature"] == (2000,)
+
+
+@pytest.mark.parametrize(
+    ("setting", "text", "value"),
+    [
+        ("focal_length", "35 mm", 35),
+        ("focal_length", "3.5cm", 35),
+        ("shutter_speed", "1/125", 1 / 125),
+        ("shutter_speed", "1/125 s", 1 / 125),
+        ("shutter_speed", "8ms", 0.008),
+        ("shutter_speed", '2"', 2),
+        ("aperture", "f/2.8", 2.8),
+        ("aperture", "F2.8", 2.8),
+        ("bokeh", "K24", 24),
+        ("color_temperature", "5600K", 5600),
+        ("color_temperature", "1e4", 10000),
+    ],
+)
+def test_photographers_notation_is_read(setting, text, value):
+    assert CameraSweep({setting: [text]}).values[setting] == (pytest.approx(value),)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "label"),
+    [
+        ("focal_length", 35, "35 mm"),
+        ("shutter_speed", 1 / 125, "1/125 s"),
+        ("shutter_speed", 0.7, "0.7 s"),
+        ("shutter_speed", 2, "2 s"),
+        ("aperture", 1.4, "f/1.4"),
+        ("aperture", 11, "f/11"),
+        ("bokeh", 2.44, "K 2.44"),
+        ("color_temperature", 5600, "5600 K"),
+    ],
+)
+def test_labels_speak_photographers_units_and_are_read_back(setting, value, label):
+    sweep = CameraSweep({setting: [value]})
+    assert sweep.labels == (label,)
+    assert CameraSweep({setting: [label]}).values[setting] == (pytest.approx(value),)
+
+
+def test_text_of_several_values_is_split():
+    assert CameraSweep({"aperture": "f/1.4, f/2 2.8"}).values["aperture"] == (1.4, 2.0, 2.8)
+
+
+def test_several_settings_vary_together():
+    sweep = CameraSweep({"shutter_speed": ["1/60", "1/30"], "color_temperature": [3000, 6000]})
+    assert [(c.exposure_time_s, c.color_temperature_k) for c in sweep.cameras] == [(1 / 60, 3000), (1 / 30, 6000)]
+    assert sweep.labels == ("1/60 s, 3000 K", "1/30 s, 6000 K")
+
+
+def test_the_order_in_which_settings_are_named_does_not_matter():
+    one = CameraSweep({"shutter_speed": [0.5], "aperture": [2.8]}, Camera())
+    other = CameraSweep({"aperture": [2.8], "shutter_speed": [0.5]}, Camera())
+    assert one.cameras == other.cameras
+    assert one.cameras[0].exposure_time_s == 0.5
+    assert one.cameras[0].f_number == 2.8
+
+
+def test_aperture_and_bokeh_are_one_iris():
+    with pytest.raises(ValueError, match=r"Bokeh cannot be K 24 in frame 1.*Sweep one of them at a time"):
+        CameraSweep({"aperture": [2.8], "bokeh": [24]})
+
+
+def test_json_round_trip_is_equal():
+    base = Camera(focal_length_mm=50, sensor="phone", iso=800)
+    sweep = CameraSweep({"bokeh": [2.44, 8.3], "color_temperature": [3000, 5455.5]}, base)
+    assert CameraSweep.from_json(sweep.to_json()) == sweep
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "not valid JSON"),
+        ("[]", "format"),
+        ('{"format": "genphoto-sweep", "version": 2}', "version 2.*reads version 1"),
+        ('{"format": "genphoto-sweep", "version": 1, "values": {"focal_length": []}, "base": {}}', "no values"),
+        ('{"format": "genphoto-sweep", "version": 1, "base": {}}', '"values"'),
+        ('{"format": "genphoto-sweep", "version": 1, "values": {}, "base": {"zoom": 1}}', r"field\(s\) \['zoom'\]"),
+    ],
+)
+def test_json_that_is_no_sweep_is_refused(text, message):
+    with pytest.raises(ValueError, match=message):
+        CameraSweep.from_json(text)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({}, "at least one setting"),
+        ({"focal_length": []}, "Focal length: the sweep has no values.*mm"),
+        ({"focal_length": ""}, "no values"),
+        ({"zoom": [1]}, "Unknown camera setting 'zoom'.*focal_length.*color_temperature"),
+        ({"focal_length": [0]}, "Focal length = 0 mm is not between 1 and 5000 mm"),
+        ({"shutter_speed": [-1]}, "Shutter speed = -1 s is not between"),
+        ({"color_temperature": [500]}, "Color temperature = 500 K is not between 1667 and 25000 K"),
+        ({"bokeh": [math.nan]}, "Bokeh = nan is not between"),
+        ({"aperture": [math.inf]}, "Aperture = inf is not between"),
+        ({"focal_length": [None]}, "Focal length = None is not between"),
+        ({"focal_length": ["50kg"]}, "Focal length = '50kg' cannot be read as a value in mm.*such as"),
+        ({"shutter_speed": ["1/0"]}, "Shutter speed = '1/0' cannot be read"),
+        ({"shutter_speed": ["1/60", "1/30"], "bokeh": [1]}, "same number of values.*'bokeh': 1.*'shutter_speed': 2"),
+    ],
+)
+def test_bad_sweeps_name_setting_value_unit_and_range(values, message):
+    with pytest.raises(ValueError, match=message):
+        CameraSweep(values)
+
+
+@pytest.mark.parametrize("frames", [0, -1, math.nan])
+def test_a_sweep_has_at_least_one_frame(frames):
+    with pytest.raises(ValueError, match="frames = .* is not between 1 and 10000"):
+        CameraSweep.linear("focal_length", 24, 70, frames)
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ({"f_number": 0}, r"Camera.f_number = 0 \(f-number\) is not between"),
+        ({"iso": "fast"}, "Camera.iso = 'fast' is not between 1 and 1e"),
+        ({"focus_distance_m": 0.05, "focal_length_mm": 85}, "not beyond the focal length of 85 mm"),
+        ({"sensor": "large"}, "large.*full-frame"),
+    ],
+)
+def test_bad_cameras_are_refused(state, message):
+    with pytest.raises(ValueError, match=message):
+        Camera(**state)
+
+
+def test_aperture_priority_keeps_the_light():
+    from genphoto.camera.optics import light_ev
+
+    sweep = CameraSweep({"aperture": [1.4, 2.8, 16]})
+    assert [light_ev(c, sweep.base) for c in sweep.cameras] == pytest.approx([0, 0, 0])
+
+
+def test_repr_is_one_short_line():
+    assert repr(CameraSweep({"focal_length": [24, 35]})) == "CameraSweep of focal length: 24 mm; 35 mm"

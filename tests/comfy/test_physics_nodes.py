@@ -1,0 +1,262 @@
+"""CameraSweepSpec and PhysicsSimulate in a running ComfyUI, on real photographs."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+SWEEPS = {
+    "focal_length": (24.0, 70.0),
+    "bokeh": (2.0, 24.0),
+    "aperture": (1.4, 16.0),
+    "shutter_speed": (0.1, 1.0),
+    "color_temperature": (2000.0, 10000.0),
+}
+BASE = {
+    "frames": 3,
+    "spacing": "stops",
+    "values": "",
+    "f_number": 64.0,
+    "focus_distance_m": 2.0,
+    "exposure_time_s": 0.5,
+    "iso": 100.0,
+    "color_temperature_k": 6504.0,
+    "sensor": "full-frame",
+    "blades": 0,
+}
+PHYSICS = {
+    "image": ["photo", 0],
+    "sweep": ["sweep", 0],
+    "depth_kind": "disparity, white is near",
+    "near_m": 1.0,
+    "far_m": 1000.0,
+    "focus": "sweep",
+    "variant": "physical",
+    "noise": True,
+    "seed": 7,
+    "dial": False,
+    "highlights": 0.0,
+    "width": 0,
+    "height": 0,
+}
+
+
+def real_photo(name):
+    """(H,W,3) in [0,1], at most 200 px wide."""
+    if name == "china":
+        from sklearn.datasets import load_sample_image
+
+        picture = load_sample_image("china.jpg")
+    else:
+        import skimage.data
+
+        picture = getattr(skimage.data, name)()
+    step = max(1, picture.shape[1] // 200)
+    return torch.from_numpy(picture[::step, ::step].copy()).float() / 255
+
+
+def graph(setting="focal_length", depth=True, sweep_inputs=(), physics_inputs=()):
+    """LoadImage -> CameraSweepSpec -> PhysicsSimulate -> PreviewImage; the depth is a second picture."""
+    first, last = SWEEPS[setting]
+    base_focal = 85.0 if setting in ("bokeh", "aperture") else 24.0
+    sweep = {"setting": setting, "setting.first": first, "setting.last": last, "setting.focal_length_mm": base_focal}
+    prompt = {
+        "photo": {"class_type": "LoadImage", "inputs": {"image": "photo.png"}},
+        "sweep": {"class_type": "CameraSweepSpec", "inputs": {**BASE, **sweep, **dict(sweep_inputs)}},
+        "physics": {"class_type": "PhysicsSimulate", "inputs": {**PHYSICS, **dict(physics_inputs)}},
+        "show": {"class_type": "PreviewImage", "inputs": {"images": ["physics", 0]}},
+    }
+    if depth:
+        prompt["depth"] = {"class_type": "LoadImage", "inputs": {"image": "depth.png"}}
+        prompt["physics"]["inputs"].setdefault("depth", ["depth", 0])
+    return prompt
+
+
+@pytest.fixture
+def photo(comfy):
+    picture = real_photo("chelsea")
+    put(comfy, picture)
+    return picture
+
+
+def put(comfy, picture):
+    comfy.put_image("photo.png", picture)
+    ramp = torch.linspace(0, 1, picture.shape[0])[:, None, None].expand(picture.shape)
+    comfy.put_image("depth.png", ramp)
+
+
+@pytest.mark.parametrize("name", ["china", "coffee", "chelsea"])
+@pytest.mark.parametrize("setting", SWEEPS)
+def test_every_sweep_runs_on_real_photographs(comfy, name, setting):
+    picture = real_photo(name)
+    put(comfy, picture)
+    done = comfy.run(graph(setting))
+    assert done.success, done.error
+    frames, sweep = done.outputs["physics"]
+    assert frames.shape == (3, *picture.shape)
+    assert 0 <= frames.min() < frames.max() <= 1
+    assert (frames[0] - frames[2]).abs().mean() > 0.01
+    assert len(done.ui["show"]["images"]) == len(sweep) == 3
+
+
+def test_values_in_photographers_notation_replace_first_and_last(comfy, photo):
+    done = comfy.run(graph("shutter_speed", sweep_inputs={"values": "1/2, 1/4 1/8 1/16"}))
+    assert done.success, done.error
+    _, count, labels = done.outputs["sweep"]
+    assert count == 4
+    assert labels.splitlines() == ["0.5 s", "1/4 s", "1/8 s", "1/16 s"]
+    brightness = done.outputs["physics"][0].mean((1, 2, 3))
+    assert brightness.tolist() == sorted(brightness.tolist(), reverse=True)
+
+
+def test_the_base_camera_gives_the_photograph_back(comfy, photo):
+    done = comfy.run(graph(sweep_inputs={"values": "24"}, physics_inputs={"noise": False}))
+    assert done.success, done.error
+    stored = done.outputs["photo"][0]
+    assert (done.outputs["physics"][0] - stored).abs().max() < 1e-5
+
+
+def test_two_sweeps_vary_together(comfy, photo):
+    prompt = graph("focal_length", sweep_inputs={"vary_with": ["other", 0]})
+    prompt["other"] = graph("shutter_speed")["sweep"]
+    done = comfy.run(prompt)
+    assert done.success, done.error
+    assert done.outputs["sweep"][2].splitlines()[0] == "24 mm, 1/10 s"
+
+
+def test_focus_moves_to_the_picked_point(comfy, photo):
+    def sharpest_row(y):
+        inputs = {"focus": "point", "focus.x": 0.5, "focus.y": y, "noise": False}
+        done = comfy.run(graph("bokeh", sweep_inputs={"values": "30"}, physics_inputs=inputs))
+        assert done.success, done.error
+        change = (done.outputs["physics"][0][0] - photo).abs().mean((1, 2))
+        rows = change.unfold(0, 15, 1).mean(1)
+        return (rows.argmin() + 7).item() / photo.shape[0]
+
+    assert sharpest_row(0.25) == pytest.approx(0.25, abs=0.08)
+    assert sharpest_row(0.75) == pytest.approx(0.75, abs=0.08)
+
+
+@pytest.mark.parametrize("kind", ["da3", "moge2", "mask", "image"])
+def test_depth_of_every_kind_is_understood(comfy, photo, kind):
+    """One scene, 1 m at the bottom to 10 m at the top, told in four ways; the frames agree."""
+    rows = torch.linspace(0.1, 1, photo.shape[0])[:, None].expand(photo.shape[:2])  # disparity [1/m]
+    depth = {
+        "da3": {"depth": 7 / rows[None], "image": photo[None], "mode": "mono"},
+        "moge2": {"depth": 1 / rows[None], "points": None, "normal": None, "intrinsics": None, "image": photo[None]},
+        "mask": rows[None],
+        "image": rows[None, :, :, None].expand(-1, -1, -1, 3),
+    }[kind]
+    spec = comfy.node("CameraSweepSpec")
+    setting = {"setting": "bokeh", "first": 20.0, "last": 20.0, "focal_length_mm": 85.0}
+    sweep, _, _ = comfy.call("CameraSweepSpec", **{**BASE, "setting": setting, "frames": 1})
+    inputs = {**PHYSICS, "image": photo[None], "sweep": sweep, "far_m": 10.0, "noise": False, "focus": {"focus": "sweep"}}
+    frames, _ = comfy.call("PhysicsSimulate", **{**inputs, "depth": depth})
+    expected, _ = comfy.call("PhysicsSimulate", **{**inputs, "depth": rows[None]})
+    assert spec is not None
+    assert (frames - photo).abs().mean() > 0.01
+    assert (frames - expected).abs().max() < 1e-3
+
+
+def test_grey_and_transparent_pictures_are_photographs(comfy, photo):
+    sweep, _, _ = comfy.call(
+        "CameraSweepSpec", **{**BASE, "setting": {"setting": "focal_length", "first": 24.0, "last": 24.0, "focal_length_mm": 24.0}, "frames": 1}
+    )
+    inputs = {**PHYSICS, "sweep": sweep, "noise": False, "focus": {"focus": "sweep"}}
+    grey, _ = comfy.call("PhysicsSimulate", **{**inputs, "image": photo[None, :, :, :1]})
+    assert torch.allclose(grey[0], photo[:, :, :1].expand(-1, -1, 3), atol=1e-5)
+    clear = torch.cat([photo, torch.zeros_like(photo[:, :, :1])], -1)
+    white, _ = comfy.call("PhysicsSimulate", **{**inputs, "image": clear[None]})
+    assert white.min() > 0.999
+
+
+def test_noise_follows_the_seed(comfy, photo):
+    def frames(seed):
+        done = comfy.run(graph(sweep_inputs={"iso": 6400.0}, physics_inputs={"seed": seed}))
+        assert done.success, done.error
+        return done.outputs["physics"][0]
+
+    assert torch.equal(frames(1), frames(1))
+    assert not torch.equal(frames(1), frames(2))
+
+
+def test_progress_moves_within_a_frame_and_cancel_stops_there(comfy, photo):
+    stopped = comfy.run(
+        graph("bokeh", sweep_inputs={"values": "20"}),
+        on_progress=lambda moved: moved.node == "physics" and moved.value > 0 and comfy.interrupt(),
+    )
+    assert stopped.interrupted
+    assert stopped.error is None
+    assert max(p.value / p.max for p in stopped.progress if p.node == "physics") < 1
+    again = comfy.run(graph("bokeh", sweep_inputs={"values": "20"}))
+    assert again.success, again.error
+    assert max(p.value / p.max for p in again.progress if p.node == "physics") == 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "sweep_inputs", "message"),
+    [
+        ("focal_length", {"values": "18"}, "18 mm sees more.*widest possible here is 24 mm"),
+        ("focal_length", {"values": "50kg"}, "Focal length = '50kg' cannot be read as a value in mm"),
+        ("color_temperature", {"values": "500"}, "Color temperature = 500 K is not between 1667 and 25000 K"),
+        ("shutter_speed", {"values": "nan"}, "Shutter speed"),
+        ("bokeh", {"focus_distance_m": 0.05}, "not beyond the focal length of 85 mm"),
+        ("aperture", {"setting": "zoom"}, "Choose one of focal_length"),
+    ],
+)
+def test_errors_say_what_to_do(comfy, photo, setting, sweep_inputs, message):
+    failed = comfy.run(graph(setting, sweep_inputs=sweep_inputs))
+    assert not failed.success
+    assert_matches(message, failed.error)
+
+
+@pytest.mark.parametrize("setting", ["bokeh", "aperture"])
+def test_bokeh_without_depth_names_the_node_to_add(comfy, photo, setting):
+    failed = comfy.run(graph(setting, depth=False))
+    assert not failed.success
+    assert_matches("'Load Depth Anything 3' and 'Run Depth Anything 3'", failed.error)
+
+
+def test_picking_a_point_without_depth_names_the_node_to_add(comfy, photo):
+    failed = comfy.run(graph(depth=False, physics_inputs={"focus": "point", "focus.x": 0.5, "focus.y": 0.5}))
+    assert_matches("Run Depth Anything 3", failed.error)
+
+
+def test_a_batch_of_photographs_is_refused(comfy, photo):
+    prompt = graph()
+    prompt["batch"] = {"class_type": "RepeatImageBatch", "inputs": {"image": ["photo", 0], "amount": 2}}
+    prompt["physics"]["inputs"]["image"] = ["batch", 0]
+    assert_matches("batch of 2.*Get Image from Batch", comfy.run(prompt).error)
+
+
+@pytest.mark.parametrize("scale", ["other size", "constant"])
+def test_depth_that_does_not_fit_is_refused(comfy, photo, scale):
+    size = (10, 20, 3) if scale == "other size" else photo.shape
+    ramp = torch.full(size, 0.5)
+    ramp[0] = 0.5 if scale == "constant" else 0.9
+    comfy.put_image("depth.png", ramp)
+    message = "20 x 10 pixels does not fit" if scale == "other size" else "constant"
+    assert_matches(message, comfy.run(graph("bokeh")).error)
+
+
+def test_loading_the_pack_imports_no_model_library():
+    """In a fresh interpreter, beyond what ComfyUI itself has imported. Its time: benchmarks/load_time.py."""
+    import folder_paths
+
+    pack = Path(__file__).parents[2]
+    printed = subprocess.run(
+        [sys.executable, pack / "benchmarks" / "load_time.py", Path(folder_paths.__file__).parent],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    imported = printed.partition("imported:")[2].split()
+    assert "genphoto" in printed
+    assert not {"diffusers", "transformers", "accelerate", "cv2", "skimage", "matplotlib"} & set(imported)
+
+
+def assert_matches(pattern, text):
+    assert re.search(pattern, text or "", re.S), text
