@@ -1,6 +1,6 @@
 """How long ComfyUI waits for this pack, and what its import brings along.
 
-    PYTHON_OF_COMFYUI benchmarks/load_time.py PATH_OF_COMFYUI
+PYTHON_OF_COMFYUI benchmarks/load_time.py PATH_OF_COMFYUI
 """
 
 import asyncio

@@ -41,8 +41,9 @@ class PhysicsSimulate(io.ComfyNode):
                 io.Combo.Input(
                     "depth_kind",
                     options=list(DEPTH_KINDS),
-                    tooltip="What the numbers of a depth map mean. MoGe and Depth Anything preprocessors draw disparity; "
-                    "'Render Depth Anything 3' draws distance, white is near. Geometry sockets need no choice.",
+                    tooltip="What the numbers of a depth map mean. MoGe and Depth Anything preprocessors draw "
+                    "disparity; 'Render Depth Anything 3' draws distance, white is near. Geometry sockets need no "
+                    "choice.",
                     advanced=True,
                 ),
                 io.Float.Input(
@@ -133,11 +134,19 @@ class PhysicsSimulate(io.ComfyNode):
                     advanced=True,
                 ),
                 io.Int.Input(
-                    "width", default=0, min=0, max=16384, tooltip="Width of the frames [px]; 0: as the photograph.",
+                    "width",
+                    default=0,
+                    min=0,
+                    max=16384,
+                    tooltip="Width of the frames [px]; 0: as the photograph.",
                     advanced=True,
                 ),
                 io.Int.Input(
-                    "height", default=0, min=0, max=16384, tooltip="Height of the frames [px]; 0: as the photograph.",
+                    "height",
+                    default=0,
+                    min=0,
+                    max=16384,
+                    tooltip="Height of the frames [px]; 0: as the photograph.",
                     advanced=True,
                 ),
             ],

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 
 
-def require_in_range(name: str, value: float, unit: str, low: float, high: float, advice: str = "Choose a value in that range.") -> float:
+def require_in_range(
+    name: str, value: float, unit: str, low: float, high: float, advice: str = "Choose a value in that range."
+) -> float:
     """`value` as a finite float in [low, high], or a ValueError that names input, value, unit, range and remedy."""
     try:
         number = float(value)

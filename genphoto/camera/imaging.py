@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+
 import torch
 from torch import Generator, Tensor
 
@@ -52,9 +53,7 @@ def _lens(
     reach = math.ceil(float(_blur_px(extremes, camera, photo, sensor_px, ratio).abs().max()))
     # Blur reaches into the frame from outside it: render as much around it as the photograph holds.
     step = zoom_step(photo.size, ratio, size)
-    margin = tuple(
-        min(reach, int((have / step - want) / 2)) for have, want in zip(photo.size, size, strict=True)
-    )
+    margin = tuple(min(reach, int((have / step - want) / 2)) for have, want in zip(photo.size, size, strict=True))
 
     def seen(picture: Tensor, nearest: bool = False) -> Tensor:
         return zoom(picture, ratio, size, margin=margin, nearest=nearest)

@@ -37,7 +37,7 @@ def blur_slope_px_m(camera: Camera, frame_px: int) -> float:
 
 
 def blur_radius_px(disparity: Tensor, camera: Camera, frame_px: int) -> Tensor:
-    """Signed radius [px] of the circle of confusion, + nearer and - farther than the focus; `disparity` is 1/z [1/m]."""
+    """Signed radius [px] of the circle of confusion, + nearer than the focus; `disparity` is 1/z [1/m]."""
     return blur_slope_px_m(camera, frame_px) * (disparity - 1 / camera.focus_distance_m)
 
 

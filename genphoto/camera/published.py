@@ -108,7 +108,7 @@ def color_temperature_frame(image: Tensor, kelvin: float) -> Tensor:
 
 
 def resize(frame: Tensor, size: tuple[int, int]) -> Tensor:
-    """A frame (3,h,w) at the size of training: bilinear between neighbors, so aliased (torchvision 0.16 on a tensor)."""
+    """A frame (3,h,w) at the size of training: bilinear and aliased, as torchvision 0.16 resizes a tensor."""
     return torch.nn.functional.interpolate(frame[None], size, mode="bilinear", align_corners=False)[0]
 
 

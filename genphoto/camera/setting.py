@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 Progress = Callable[[float], None]
 
-_NUMBER = re.compile(r"\s*([-+]?[\d.]+(?:e[-+]?\d+)?)\s*(?:/\s*([\d.]+))?\s*([^\d\s.]*)\s*", re.I)  # number / divisor unit
+_NUMBER = re.compile(
+    r"\s*([-+]?[\d.]+(?:e[-+]?\d+)?)\s*(?:/\s*([\d.]+))?\s*([^\d\s.]*)\s*", re.I
+)  # number / divisor unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,4 +98,3 @@ class CameraSetting:
                 f"{self.label} = {text!r} cannot be read as a value in {self.unit}. "
                 f'Write a number, or a number with a unit of {units}, such as "{example}".'
             ) from None
-

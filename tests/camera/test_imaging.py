@@ -63,9 +63,7 @@ def test_noisy_exposure_keeps_its_mean_in_stops(photo):
 
 def test_noise_follows_the_seed(photo):
     camera = replace(photo.camera, iso=6400, exposure_time_s=photo.camera.exposure_time_s / 64)
-    one, same, other = (
-        photograph(photo, camera, generator=torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)
-    )
+    one, same, other = (photograph(photo, camera, generator=torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
 
@@ -124,7 +122,7 @@ def test_blur_grows_with_the_picture(picture):
 
 
 def test_depth_of_field_without_depth_is_refused(picture):
-    with pytest.raises(ValueError, match="give a depth map"):
+    with pytest.raises(ValueError, match=r"give a depth map"):
         photograph(Photo(picture), Camera(f_number=1.4))
 
 

@@ -17,7 +17,7 @@ def test_crop_ratio_is_the_ratio_of_focal_lengths(focal_mm, ratio):
 
 
 def test_zooming_out_of_the_photograph_names_the_widest_possible():
-    with pytest.raises(ValueError, match="18 mm sees more.*taken at 24 mm.*widest possible here is 24 mm"):
+    with pytest.raises(ValueError, match=r"18 mm sees more.*taken at 24 mm.*widest possible here is 24 mm"):
         optics.crop_ratio(Camera(focal_length_mm=18), Camera())
 
 
@@ -50,7 +50,12 @@ def test_blur_parameter_of_common_lenses(focal_mm, f_number, k):
 
 @pytest.mark.parametrize(
     ("camera", "ev"),
-    [(Camera(exposure_time_s=1), 1), (Camera(f_number=32), 2), (Camera(iso=800), 0), (Camera(exposure_time_s=0.25), -1)],
+    [
+        (Camera(exposure_time_s=1), 1),
+        (Camera(f_number=32), 2),
+        (Camera(iso=800), 0),
+        (Camera(exposure_time_s=0.25), -1),
+    ],
 )
 def test_light_in_stops(camera, ev):
     assert optics.light_ev(camera, Camera()) == pytest.approx(ev)

@@ -135,7 +135,7 @@ def test_bad_sweeps_name_setting_value_unit_and_range(values, message):
 
 @pytest.mark.parametrize("frames", [0, -1, math.nan])
 def test_a_sweep_has_at_least_one_frame(frames):
-    with pytest.raises(ValueError, match="frames = .* is not between 1 and 10000"):
+    with pytest.raises(ValueError, match=r"frames = .* is not between 1 and 10000"):
         CameraSweep.linear("focal_length", 24, 70, frames)
 
 

@@ -140,6 +140,13 @@ def test_focus_moves_to_the_picked_point(comfy, photo):
     assert sharpest_row(0.75) == pytest.approx(0.75, abs=0.08)
 
 
+def physics_at(comfy, setting, value, focal_length_mm):
+    """Inputs of PhysicsSimulate for one noise-free frame."""
+    spec = {"setting": setting, "first": value, "last": value, "focal_length_mm": focal_length_mm}
+    sweep, _, _ = comfy.call("CameraSweepSpec", **{**BASE, "setting": spec, "frames": 1})
+    return {**PHYSICS, "sweep": sweep, "noise": False, "focus": {"focus": "sweep"}}
+
+
 @pytest.mark.parametrize("kind", ["da3", "moge2", "mask", "image"])
 def test_depth_of_every_kind_is_understood(comfy, photo, kind):
     """One scene, 1 m at the bottom to 10 m at the top, told in four ways; the frames agree."""
@@ -150,22 +157,15 @@ def test_depth_of_every_kind_is_understood(comfy, photo, kind):
         "mask": rows[None],
         "image": rows[None, :, :, None].expand(-1, -1, -1, 3),
     }[kind]
-    spec = comfy.node("CameraSweepSpec")
-    setting = {"setting": "bokeh", "first": 20.0, "last": 20.0, "focal_length_mm": 85.0}
-    sweep, _, _ = comfy.call("CameraSweepSpec", **{**BASE, "setting": setting, "frames": 1})
-    inputs = {**PHYSICS, "image": photo[None], "sweep": sweep, "far_m": 10.0, "noise": False, "focus": {"focus": "sweep"}}
+    inputs = {**physics_at(comfy, "bokeh", 20.0, 85.0), "image": photo[None], "far_m": 10.0}
     frames, _ = comfy.call("PhysicsSimulate", **{**inputs, "depth": depth})
     expected, _ = comfy.call("PhysicsSimulate", **{**inputs, "depth": rows[None]})
-    assert spec is not None
     assert (frames - photo).abs().mean() > 0.01
     assert (frames - expected).abs().max() < 1e-3
 
 
 def test_grey_and_transparent_pictures_are_photographs(comfy, photo):
-    sweep, _, _ = comfy.call(
-        "CameraSweepSpec", **{**BASE, "setting": {"setting": "focal_length", "first": 24.0, "last": 24.0, "focal_length_mm": 24.0}, "frames": 1}
-    )
-    inputs = {**PHYSICS, "sweep": sweep, "noise": False, "focus": {"focus": "sweep"}}
+    inputs = physics_at(comfy, "focal_length", 24.0, 24.0)
     grey, _ = comfy.call("PhysicsSimulate", **{**inputs, "image": photo[None, :, :, :1]})
     assert torch.allclose(grey[0], photo[:, :, :1].expand(-1, -1, 3), atol=1e-5)
     clear = torch.cat([photo, torch.zeros_like(photo[:, :, :1])], -1)
