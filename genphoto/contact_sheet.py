@@ -38,16 +38,16 @@ def contact_sheet(
     if columns < 1:
         raise ValueError(f"columns = {columns} is less than 1. A contact sheet has at least one column.")
 
-    gap = max(4, round(min(width, max_width / columns) * 0.03))  # between frames; the outer margin is twice that
+    gap = max(8, round(min(width, max_width / columns) * 0.03))  # between frames; the outer margin is twice that
     room = (max_width - (columns + 3) * gap) // columns
     scale = min(1.0, max(room, 1) / width)
     frame_w, frame_h = max(1, round(width * scale)), max(1, round(height * scale))
-    font, text_w, text_h = _fitting(labels, round(0.5 * math.sqrt(frame_w * min(frame_h, frame_w)) * 0.085 * 2), frame_w)
+    font, text_w, text_h = _fitting(labels, round(0.07 * math.sqrt(frame_w * min(frame_w, frame_h))), frame_w)
 
-    cell_w, cell_h = max(frame_w, text_w), frame_h + round(0.55 * text_h) + text_h
+    cell_w, cell_h = max(frame_w, text_w), frame_h + round(1.5 * text_h)
     row_gap = gap + round(0.6 * text_h)
-    title_font = ImageFont.load_default(max(round(font.size * 1.5), LEAST_TEXT_PX)) if title else None
-    top = 2 * gap + (round(title_font.size * 1.9) if title else 0)
+    title_font = ImageFont.load_default(max(round(font.size * 1.35), LEAST_TEXT_PX)) if title else None
+    top = 2 * gap + (round(title_font.size * 1.7) if title else 0)
     rows = math.ceil(count / columns)
     sheet_w = columns * cell_w + (columns + 3) * gap
     if title:
@@ -56,7 +56,7 @@ def contact_sheet(
     sheet = Image.new("RGB", (sheet_w, sheet_h), PAPER)
     draw = ImageDraw.Draw(sheet)
     if title:
-        draw.text((2 * gap, 2 * gap), title, INK, title_font)
+        draw.text((2 * gap, 2 * gap), title, INK, title_font, anchor="lt")
     for index, (frame, label) in enumerate(zip(frames, labels, strict=True)):
         row, column = divmod(index, columns)
         left, upper = 2 * gap + column * (cell_w + gap), top + row * (cell_h + row_gap)
@@ -72,7 +72,7 @@ def _columns(count: int, aspect: float) -> int:
     def cost(columns: int) -> float:
         rows = math.ceil(count / columns)
         empty = columns * rows - count
-        return abs(math.log(aspect * columns / (rows * 1.15) / WIDTH_TO_HEIGHT)) + 1.5 * empty / count
+        return abs(math.log(aspect * columns / (rows * 1.15) / WIDTH_TO_HEIGHT)) + 3 * empty / count
 
     return min(range(1, count + 1), key=cost)
 

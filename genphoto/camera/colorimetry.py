@@ -54,14 +54,14 @@ CAT16 = torch.tensor(
 def srgb_to_linear(encoded: Tensor) -> Tensor:
     """Linear light of sRGB codes in [0, 1], any shape; the curve of IEC 61966-2-1, odd-symmetric below 0."""
     x = encoded.to(torch.promote_types(encoded.dtype, torch.float32))
-    # The clamp keeps the unused branch's gradient finite.
-    power = ((x.abs().clamp(min=0.04045) + 0.055) / 1.055) ** 2.4
+    power = ((x.abs() + 0.055) / 1.055) ** 2.4
     return torch.where(x.abs() <= 0.04045, x / 12.92, x.sign() * power).to(encoded.dtype)
 
 
 def linear_to_srgb(linear: Tensor) -> Tensor:
     """sRGB codes of linear light, any shape, the inverse of srgb_to_linear; not clamped, odd-symmetric below 0."""
     x = linear.to(torch.promote_types(linear.dtype, torch.float32))
+    # The clamp keeps the gradient of the branch not taken finite at 0.
     power = 1.055 * x.abs().clamp(min=0.0031308) ** (1 / 2.4) - 0.055
     return torch.where(x.abs() <= 0.0031308, 12.92 * x, x.sign() * power).to(linear.dtype)
 

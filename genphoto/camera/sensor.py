@@ -155,17 +155,17 @@ def read_out(
 ) -> Tensor:
     """Digital numbers [DN], pedestal included, read for expected light electrons [e-]; CPU tensors of any shape.
 
-    EMVA 1288: Poisson light and dark charge, full well, dark level taken off, Gaussian read noise, gain, converter.
+    EMVA 1288: Poisson light and dark charge, dark level taken off, Gaussian read noise, gain, converter. The last
+    level of the converter is the full well at base ISO (and less charge above it), so that it does all the clipping.
     """
     _require_time(exposure_time_s)
-    gain = sensor.gain_dn_per_e(iso)
     mean_dark = sensor.dark_current_e_s * exposure_time_s
-    well = sensor.full_well_e + mean_dark
-    # Four times the well is full with certainty; a larger rate would leave the range of torch.poisson.
-    charge = torch.poisson(mean_electrons.clamp(0.0, 4.0 * well) + mean_dark, generator=generator)
-    signal = charge.clamp(max=well) - mean_dark
+    # Four full wells clip with certainty; a larger rate could leave the range of torch.poisson.
+    light = mean_electrons.clamp(0.0, 4.0 * sensor.full_well_e)
+    signal = torch.poisson(light + mean_dark, generator=generator) - mean_dark
     signal += sensor.read_noise_e * torch.randn(signal.shape, dtype=signal.dtype, generator=generator)
-    return (gain * signal + sensor.black_level_dn).round().clamp(0, sensor.white_level_dn)
+    numbers = sensor.gain_dn_per_e(iso) * signal + sensor.black_level_dn
+    return numbers.round().clamp(0, sensor.white_level_dn)
 
 
 def _require_time(exposure_time_s: float) -> None:

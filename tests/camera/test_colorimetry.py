@@ -84,7 +84,7 @@ def test_white_is_planckian_below_and_daylight_above():
         np.testing.assert_allclose(white_point_uv(kelvin), CCT_to_uv_Ohno2013([kelvin, 0.0]), atol=1e-4)
     for kelvin in (5000, 6504, 8000, 12000, 25000):
         daylight = colour.UCS_to_uv(colour.XYZ_to_UCS(colour.xy_to_XYZ(CCT_to_xy_CIE_D(kelvin))))
-        np.testing.assert_allclose(white_point_uv(kelvin), daylight, atol=1e-4)
+        np.testing.assert_allclose(white_point_uv(kelvin), daylight, atol=6e-5)
 
 
 @pytest.mark.parametrize("kelvin", [1700, 2500, 4000, 4500, 6504, 12000])
