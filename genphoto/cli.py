@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
 import re
@@ -20,10 +19,9 @@ import torch
 import torch.nn.functional as F
 from tqdm import tqdm
 
-from .camera.camera import Camera
 from .camera.imaging import VARIANTS, simulate
 from .camera.optics import crop_ratio
-from .camera.photo import Photo
+from .camera.photo import MissingDepth, Photo
 from .camera.sensor import SENSORS, sensor_named
 from .camera.setting import CameraSetting
 from .camera.settings import SETTINGS, setting_named
@@ -54,7 +52,7 @@ class Parser(argparse.ArgumentParser):
     """A parser whose errors are one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message} See {self.prog} --help.\n")
+        self.exit(2, f"{self.prog}: error: {message.rstrip('.')}. See {self.prog} --help.\n")
 
 
 class OfSetting(argparse.Action):
@@ -77,11 +75,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.run(args)
     except SystemExit as stop:
         return int(stop.code or 0)
+    except MissingDepth as error:
+        print(f"genphoto: error: {error} Use --depth FILE.", file=sys.stderr)
+        return 2
     except (ValueError, OSError) as error:
         print(f"genphoto: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("genphoto: stopped, nothing was written.", file=sys.stderr)
+        print("genphoto: stopped; unfinished files were removed.", file=sys.stderr)
         return 130
     return 0
 
@@ -107,10 +108,12 @@ def examples(setting: CameraSetting) -> list[str]:
 def simulate_files(args: argparse.Namespace) -> None:
     """Render a sweep of a photograph into a folder."""
     _refuse_physical_options(args)
+    if not args.depth and any(v is not None for v in (args.depth_kind, args.near, args.far, args.focus_point)):
+        raise ValueError("--depth-kind, --near, --far and --focus-point describe a depth map. Give it by --depth FILE.")
     image = read_photo(args.photo)
     disparity = args.depth and read_depth(args.depth, image.shape[1:], args.depth_kind, args.near, args.far)
     sweep, source = _sweep(args)
-    device = args.device or _best_device()
+    device = _device(args.device)
     image, disparity = image.to(device), disparity if disparity is None else disparity.to(device)
     photo = Photo(image, disparity, sweep.base)
     if args.variant == "physical":
@@ -124,7 +127,9 @@ def simulate_files(args: argparse.Namespace) -> None:
         if source:
             print(source)
         small = []
-        bar = tqdm(total=len(sweep), unit="frame", disable=None, leave=False, bar_format="{l_bar}{bar}| {n:.1f}/{total}")
+        bar = tqdm(
+            total=len(sweep), unit="frame", disable=None, leave=False, bar_format="{l_bar}{bar}| {n:.1f}/{total}"
+        )
         with bar:
             for index, name in enumerate(names[: len(sweep)]):
                 frame = simulate(
@@ -167,7 +172,9 @@ def _parser() -> Parser:
     group.add_argument("--sweep", type=Path, metavar="FILE.json", help="a sweep.json in place of --setting")
 
     group = command.add_argument_group("depth")
-    group.add_argument("--depth", type=Path, metavar="FILE", help="depth of the photograph, same size: PNG, TIFF or .npy")
+    group.add_argument(
+        "--depth", type=Path, metavar="FILE", help="depth of the photograph, same size: PNG, TIFF or .npy"
+    )
     group.add_argument(
         "--depth-kind",
         choices=DEPTH_KINDS,
@@ -177,7 +184,9 @@ def _parser() -> Parser:
     group.add_argument("--near", type=float, metavar="M", help="distance of the nearest point [m] (default 1)")
     group.add_argument("--far", type=float, metavar="M", help="distance of the farthest point [m] (default 1000)")
 
-    group = command.add_argument_group("base camera", "what took the photograph; default: its EXIF, else neutral values")
+    group = command.add_argument_group(
+        "base camera", "what took the photograph; default: its EXIF, else neutral values"
+    )
     for field, (option, setting, text) in BASE.items():
         kind = _reader(setting_named(setting).parse) if setting else float
         group.add_argument(option, dest=field, type=kind, metavar=field.rsplit("_", 1)[-1].upper(), help=text)
@@ -189,9 +198,15 @@ def _parser() -> Parser:
 
     group = command.add_argument_group("rendering")
     group.add_argument("--variant", choices=VARIANTS, default="physical", help="default physical")
-    group.add_argument("--size", type=_reader(_size), metavar="WxH", help="pixels of a frame (default: the photograph's)")
-    group.add_argument("--seed", type=int, metavar="N", help="add the sensor's noise (default: none, the expected frame)")
-    group.add_argument("--highlights", type=float, default=0.0, metavar="STOPS", help="extend clipped lights (default 0)")
+    group.add_argument(
+        "--size", type=_reader(_size), metavar="WxH", help="pixels of a frame (default: the photograph's)"
+    )
+    group.add_argument(
+        "--seed", type=_reader(_seed), metavar="N", help="add the sensor's noise (default: none, the expected frame)"
+    )
+    group.add_argument(
+        "--highlights", type=float, default=0.0, metavar="STOPS", help="extend clipped lights (default 0)"
+    )
     group.add_argument("--dial", action="store_true", help="kelvin is the white balance dial's: 2000 K turns blue")
     group.add_argument("--device", choices=("cpu", "cuda", "mps"), help="default: cuda, else mps, else cpu")
 
@@ -212,10 +227,16 @@ def _reader(parse: Callable[[str], object]) -> Callable[[str], object]:
 
 
 def _size(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"([1-9]\d{0,4})[x×]([1-9]\d{0,4})", text)
+    match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
     if not match:
         raise ValueError(f"{text!r} is not a size in pixels, 1 to 99999 each way. Write WIDTHxHEIGHT, such as 768x512.")
     return int(match[2]), int(match[1])
+
+
+def _seed(text: str) -> int:
+    if not re.fullmatch(r"\d{1,18}", text):
+        raise ValueError(f"{text!r} is not a whole number of at most 18 digits. Write one, such as 7.")
+    return int(text)
 
 
 def _sweep(args: argparse.Namespace) -> tuple[CameraSweep, str]:
@@ -226,17 +247,19 @@ def _sweep(args: argparse.Namespace) -> tuple[CameraSweep, str]:
     chosen |= {"sensor": sensor_named(args.sensor)} if args.sensor else {}
     found, source = {}, ""
     if args.sweep:
-        sweep = CameraSweep.from_json(args.sweep.read_text(encoding="utf-8"))
+        sweep = _read_sweep(args.sweep)
         base = sweep.base
     else:
         base = setting_named(args.settings[0]["setting"]).base
         if args.variant == "physical":
             found = read_camera(args.photo, sensor_known=bool(args.sensor))
     found = {f: v for f, v in found.items() if f not in chosen}
+    if found.get("iso", math.inf) < chosen.get("sensor", base.sensor).base_iso:
+        del found["iso"]  # extended low ISO: metadata of the base ISO's gain
     if found:
         source = f"Base camera from EXIF: {', '.join(f'{f} {v:.4g}' for f, v in found.items())}. "
         source += f"Override: {', '.join(BASE[f][0] for f in found)}."
-    base = _with(base, found | chosen)
+    base = replace(base, **(found | chosen))
     if args.blades is not None:
         base = replace(base, aperture=replace(base.aperture, blades=args.blades))
     if args.sweep:
@@ -244,11 +267,13 @@ def _sweep(args: argparse.Namespace) -> tuple[CameraSweep, str]:
     return CameraSweep(_values(args.settings), base), source
 
 
-def _with(base: Camera, changes: dict[str, object]) -> Camera:
-    """The camera with changes; focused far enough for its lens unless the changes say where."""
-    focal_mm = changes.get("focal_length_mm", base.focal_length_mm)
-    least_m = {"focus_distance_m": max(base.focus_distance_m, 2 * focal_mm / 1000)}
-    return replace(base, **(least_m | changes))
+def _read_sweep(path: Path) -> CameraSweep:
+    try:
+        return CameraSweep.from_json(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"--sweep {path} cannot be read: {error.strerror}. Check the path.") from None
+    except ValueError as error:
+        raise ValueError(f"--sweep {path}: {error}") from None
 
 
 def _values(settings: list[dict[str, object]]) -> dict[str, Sequence[float | str]]:
@@ -282,7 +307,7 @@ def _check_angles(sweep: CameraSweep) -> None:
         try:
             crop_ratio(camera, sweep.base)
         except ValueError as error:
-            raise ValueError(f"{error} That is --base-focal-length.") from None
+            raise ValueError(f"{error} The option is --base-focal-length.") from None
 
 
 def _refuse_physical_options(args: argparse.Namespace) -> None:
@@ -302,10 +327,12 @@ def _generator(seed: int | None) -> dict[str, torch.Generator]:
     return {} if seed is None else {"generator": torch.Generator().manual_seed(seed)}
 
 
-def _best_device() -> str:
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+def _device(wanted: str | None) -> str:
+    here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    present = [name for name, available in here.items() if available]
+    if wanted and wanted not in present:
+        raise ValueError(f"--device {wanted} is not available here. Use {' or '.join(present)}, or leave it out.")
+    return wanted or present[0]
 
 
 def _frame_of(sweep: CameraSweep, index: int) -> CameraSweep:
@@ -330,16 +357,19 @@ def _complete_or_nothing(out: Path, names: Sequence[str], overwrite: bool) -> It
     """A temporary folder in `out` whose files `names` move there at the end; after an error nothing is left."""
     if not overwrite and (there := [name for name in names if (out / name).exists()]):
         raise ValueError(f"{out} already holds {', '.join(there[:3])}. Choose another --out, or say --overwrite.")
-    made = not out.exists()
-    out.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=out, prefix=".unfinished-"))
+    made = [folder for folder in (out, *out.parents) if not folder.exists()]
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=out, prefix=".unfinished-"))
+    except OSError as error:
+        raise ValueError(f"--out {out} cannot be written: {error.strerror}. Choose another folder.") from None
     try:
         yield folder
         for name in names:
             os.replace(folder / name, out / name)
     except BaseException:
         shutil.rmtree(folder)
-        if made:
-            out.rmdir()
+        for empty in made:
+            empty.rmdir()
         raise
     folder.rmdir()

@@ -126,6 +126,8 @@ def read_depth(
     if kind not in DEPTH_KINDS:
         raise ValueError(f"Unknown depth kind {kind!r}. Kinds: {', '.join(DEPTH_KINDS)}.")
     values = torch.from_numpy(array.astype(np.float32))
+    if kind == "metric" and (near_m, far_m) != (None, None):
+        raise ValueError("Metric depth has its distances already: leave out --near and --far.")
     try:
         return _metric(values, array.dtype) if kind == "metric" else _relative(values, kind, near_m, far_m)
     except ValueError as error:
@@ -160,7 +162,9 @@ def _opened(path: str | Path) -> Iterator[Image.Image]:
     except Image.DecompressionBombError as error:
         raise ValueError(f"{path} is too large to open ({error}). Reduce it.") from None
     except OSError as error:
-        raise ValueError(f"{path} cannot be opened: {error.strerror or error}. Check the path and its rights.") from None
+        raise ValueError(
+            f"{path} cannot be opened: {error.strerror or error}. Check the path and its rights."
+        ) from None
     with image:
         try:
             image.load()
@@ -222,7 +226,9 @@ def _metric(values: Tensor, dtype: np.dtype) -> Tensor:
 
 def _relative(values: Tensor, kind: str, near_m: float | None, far_m: float | None) -> Tensor:
     if invalid := int((~torch.isfinite(values)).sum()):
-        raise ValueError(f"{invalid} of {values.numel()} values are NaN or infinite. Fill them in, or use metric depth.")
+        raise ValueError(
+            f"{invalid} of {values.numel()} values are NaN or infinite. Fill them in, or use metric depth."
+        )
     if kind == "disparity":
         return disparity_from_relative(values, 1.0 if near_m is None else near_m, 1000.0 if far_m is None else far_m)
     if near_m is None or far_m is None:

@@ -5,8 +5,8 @@ from typing import Any
 
 from comfy_api.latest import io
 
+from ..genphoto.camera.aperture import Aperture
 from ..genphoto.camera.camera import LIMITS, Camera
-from ..genphoto.camera.defocus import Aperture
 from ..genphoto.camera.sensor import SENSORS
 from ..genphoto.camera.setting import CameraSetting
 from ..genphoto.camera.settings import SETTINGS

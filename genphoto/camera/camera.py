@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from .aperture import Aperture
 from .checks import require_in_range
-from .defocus import Aperture
+from .colorimetry import MAX_KELVIN, MAX_TINT_DUV, MIN_KELVIN
 from .sensor import Sensor, sensor_named
 
 # What the formulas can take, per numeric field: unit, lowest, highest.
@@ -15,10 +16,11 @@ LIMITS = {
     "f_number": ("(f-number)", 0.01, 5000.0),
     "focus_distance_m": ("m", 0.02, 10000.0),
     "exposure_time_s": ("s", 1e-9, 3600.0),
-    "iso": ("ISO", 1.0, 1e7),
-    "color_temperature_k": ("K", 1667.0, 25000.0),
-    "tint_duv": ("Duv", -0.05, 0.05),
+    "iso": ("ISO", 25.0, 1e7),
+    "color_temperature_k": ("K", MIN_KELVIN, MAX_KELVIN),
+    "tint_duv": ("Duv", -MAX_TINT_DUV, MAX_TINT_DUV),
 }
+PARTS = {"sensor": Sensor, "aperture": Aperture}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Camera:
         f_number: N of f/N.
         focus_distance_m: distance from the lens to the plane in focus [m].
         exposure_time_s: [s].
-        iso: exposure index; above the sensor's base ISO it amplifies, it does not collect light.
+        iso: exposure index, from the sensor's base ISO up: it amplifies, it does not collect light.
         color_temperature_k: correlated color temperature of the light [K].
         tint_duv: distance of the light from the Planckian locus [Duv], + is greener.
         sensor: format and electronics; a `Sensor` or the name of a preset.
@@ -55,6 +57,11 @@ class Camera:
             object.__setattr__(self, name, require_in_range(f"Camera.{name}", getattr(self, name), unit, low, high))
         if isinstance(self.sensor, str):
             object.__setattr__(self, "sensor", sensor_named(self.sensor))
+        if self.iso < self.sensor.base_iso:
+            raise ValueError(
+                f"Camera.iso = {self.iso:g} is below the base ISO {self.sensor.base_iso:g} of the sensor "
+                f"{self.sensor.name}: its full well cannot hold more light. Raise the ISO."
+            )
         if self.focus_distance_m * 1000 <= self.focal_length_mm:
             raise ValueError(
                 f"Camera.focus_distance_m = {self.focus_distance_m:g} m is not beyond the focal length of "
@@ -71,9 +78,8 @@ class Camera:
         known = {f.name for f in fields(cls)}
         if unknown := sorted(set(state) - known):
             raise ValueError(f"Unknown camera field(s) {unknown}. Known: {sorted(known)}.")
-        state = dict(state)
-        if isinstance(state.get("sensor"), dict):
-            state["sensor"] = Sensor(**state["sensor"])
-        if isinstance(state.get("aperture"), dict):
-            state["aperture"] = Aperture(**state["aperture"])
-        return cls(**state)
+        try:
+            parts = {name: kind(**state[name]) for name, kind in PARTS.items() if isinstance(state.get(name), dict)}
+        except TypeError as error:
+            raise ValueError(f"A camera's sensor or aperture is incomplete or has unknown fields: {error}.") from None
+        return cls(**{**state, **parts})

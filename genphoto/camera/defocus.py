@@ -12,10 +12,14 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from .aperture import Aperture, iris_kernel
+from .hidden_surface import continue_far_side, sides_of_edges
 
 RADIUS_STEP_PX = 0.5  # between layers near focus
 RADIUS_GROWTH = 1.07  # between layers where that is more than the step
@@ -23,34 +27,10 @@ FULL_RESOLUTION_PX = 32.0  # larger radii are blurred at 1/2, 1/4, ... of the re
 TILE_PX = 512
 FILL_WEIGHT = 0.1  # of a guessed hidden pixel against one that the camera saw
 GIVEN_WEIGHT = 0.5  # of a hidden pixel from the caller
-DEPTH_EDGE_PX = 1.0  # least step of the blur radius between neighbors that hides something
 DIRECT_REACH_PX = 4  # CPU conv2d is fast up to 9 x 9 taps and very slow above: FFT from there
 OUTSIDE = 1e30  # layer position beyond every layer
 HIGHLIGHT_START = 0.9  # linear value from which a highlight counts as partly clipped
 LEAST_KNOWN = 1e-3  # share of a blur disc below which nothing is known about a layer
-
-
-@dataclass(frozen=True, slots=True)
-class Aperture:
-    """Shape of the iris: a circle, or a regular polygon inscribed in the circle of the blur radius.
-
-    `blades` is 0 (circle) or >= 3; `curvature` goes from 0 (straight edges) to 1 (circle); `rotation_deg` turns the
-    first vertex from +x toward +y (down). Vertices lie at the blur radius, as blades close inside the round opening:
-    no blur reaches beyond coc_px, and a polygon of straight edges covers less than the disc. The light is the same for
-    every shape. Points nearer than the focus plane show the shape turned by 180 degrees, as in a real lens.
-    """
-
-    blades: int = 0
-    curvature: float = 0.0
-    rotation_deg: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.blades != 0 and self.blades < 3:
-            raise ValueError(f"blades is {self.blades}; use 0 for a circle, or at least 3 for a polygon")
-        if not 0.0 <= self.curvature <= 1.0:
-            raise ValueError(f"curvature is {self.curvature}; allowed: 0 (straight edges) to 1 (circle)")
-        if not math.isfinite(self.rotation_deg):
-            raise ValueError(f"rotation_deg is {self.rotation_deg}; it must be a finite angle in degrees")
 
 
 CIRCLE = Aperture()
@@ -67,22 +47,30 @@ def defocus(
     """Photograph of an all-in-focus picture through a wide lens, (C,H,W) -> (C,H,W) of the same dtype and device.
 
     image: linear light >= 0, HDR allowed, any C. coc_px (H,W): signed blur radius [px], + nearer than the focus plane,
-    - farther. background (image (C,H,W), coc_px (H,W)): a known second surface, used where it lies behind the first;
-    without it the far side of every depth edge is continued under the near side. on_progress gets the finished
-    fraction, many times per frame, and may raise to cancel. Differentiable in image and coc_px.
+    - farther; capped at the longer side of the picture. background (image (C,H,W), coc_px (H,W)): a known second
+    surface, used where it lies behind the near side of a depth edge; without it the far side of the edge is continued
+    there. on_progress gets the finished fraction, many times per frame, and may raise to cancel. Differentiable in
+    image and coc_px; float32 inside.
     """
     _check(image, coc_px, background)
-    seen, coc = image.float(), coc_px.float()
-    near_side, far_side = _sides_of_edges(coc)
+    widest = float(max(coc_px.shape))
+    seen, coc = image.float(), coc_px.float().clamp(-widest, widest)
+    near_side, far_side = sides_of_edges(coc)
     if background is None:
-        hidden, hidden_coc = _continue_far_side(seen, coc, far_side)
+        hidden, hidden_coc = continue_far_side(seen, coc, far_side)
         hidden_weight = FILL_WEIGHT * near_side
     else:
-        hidden, hidden_coc = (plane.float() for plane in background)
+        hidden, hidden_coc = background[0].float(), background[1].float().clamp(-widest, widest)
         hidden_weight = GIVEN_WEIGHT * near_side
     rungs = _ladder(min(coc.min().item(), hidden_coc.min().item()), coc.max().item())
     layers = [_layer(radius, aperture, image.device) for radius in rungs]
-    surfaces = _Surfaces.placed(seen, coc, hidden, hidden_coc, hidden_weight, rungs)
+    surfaces = _Surfaces(
+        seen,
+        _layer_position(coc, rungs),
+        hidden,
+        _layer_position(hidden_coc, rungs),
+        hidden_weight * (hidden_coc < coc),
+    )
 
     block = max(layer.scale for layer in layers)
     margin = _round_up(max(layer.scale * (layer.reach + 1) for layer in layers), block)
@@ -178,49 +166,13 @@ def _layer(radius_px: float, aperture: Aperture, device: torch.device) -> _Layer
     # Averaging down and interpolating up widen a point by as much as a disc of the radius `scale` does.
     radius = math.sqrt(radius_px**2 - scale**2) / scale if scale > 1 else abs(radius_px)
     turn = math.radians(aperture.rotation_deg) + (math.pi if radius_px > 0 else 0.0)
-    return _Layer(_iris_kernel(_drawn_radius(radius), aperture, turn).to(device), scale)
-
-
-def _drawn_radius(radius: float) -> float:
-    """Radius [px] of the disc whose pixel coverage has the second moment radius^2 / 4 of the wanted disc."""
-    if radius >= 4:
-        return math.sqrt(radius * radius - 1 / 3)
-
-    def moment(drawn: float) -> float:
-        def area_left_of(x: float) -> float:
-            x = min(max(x / drawn, -1.0), 1.0)
-            return (x * math.sqrt(1 - x * x) + math.asin(x)) / math.pi
-
-        return sum(2 * j * j * (area_left_of(j + 0.5) - area_left_of(j - 0.5)) for j in range(1, 6))
-
-    low, high = 0.5, 4.0
-    for _ in range(40):
-        middle = (low + high) / 2
-        low, high = (middle, high) if moment(middle) < radius * radius / 4 else (low, middle)
-    return low
-
-
-def _iris_kernel(radius: float, aperture: Aperture, turn_rad: float) -> Tensor:
-    """Share of each pixel that the iris covers, normalized to the sum 1."""
-    reach = max(math.ceil(radius - 0.501), 0)
-    samples = 16 if reach <= 4 else 4 if reach <= 16 else 2
-    axis = (torch.arange((2 * reach + 1) * samples) + 0.5) / samples - (reach + 0.5)
-    y, x = axis[:, None], axis[None, :]
-    inside = radius - torch.hypot(y, x)
-    if aperture.blades:
-        sector = 2 * math.pi / aperture.blades
-        angle = torch.remainder(torch.atan2(y, x) - turn_rad, sector) - sector / 2
-        edge = radius * math.cos(sector / 2) - torch.hypot(y, x) * torch.cos(angle)
-        inside = torch.lerp(edge, inside, aperture.curvature)
-    coverage = F.avg_pool2d((0.5 + inside * samples).clamp(0, 1)[None], samples)[0]
-    return coverage / coverage.sum()
+    return _Layer(iris_kernel(radius, aperture, turn).to(device), scale)
 
 
 # Surfaces
 
 
-@dataclass(frozen=True, slots=True)
-class _Surfaces:
+class _Surfaces(NamedTuple):
     """What the camera saw, and what may lie behind it; every plane of one size."""
 
     seen: Tensor  # (C,H,W)
@@ -229,38 +181,17 @@ class _Surfaces:
     hidden_position: Tensor  # (H,W)
     hidden_weight: Tensor  # (H,W) 0 where nothing is known behind the seen surface
 
-    @classmethod
-    def placed(
-        cls, seen: Tensor, coc: Tensor, hidden: Tensor, hidden_coc: Tensor, weight: Tensor, rungs: list[float]
-    ) -> "_Surfaces":
-        weight = torch.where(hidden_coc < coc, weight, 0.0)
-        return cls(seen, _layer_position(coc, rungs), hidden, _layer_position(hidden_coc, rungs), weight)
-
     def window(self, y: int, x: int, height: int, width: int, margin: int) -> "_Surfaces":
         """The tile and a margin around it; outside the frame the camera saw something nearer than every layer."""
-
-        def cut(plane: Tensor, outside: float) -> Tensor:
-            h, w = plane.shape[-2:]
-            top, left, bottom, right = y - margin, x - margin, y + height + margin, x + width + margin
-            inner = plane[..., max(top, 0) : bottom, max(left, 0) : right]
-            return F.pad(inner, (max(-left, 0), max(right - w, 0), max(-top, 0), max(bottom - h, 0)), value=outside)
-
-        return _Surfaces(
-            cut(self.seen, 0.0),
-            cut(self.position, OUTSIDE),
-            cut(self.hidden, 0.0),
-            cut(self.hidden_position, OUTSIDE),
-            cut(self.hidden_weight, 0.0),
-        )
+        top, left, bottom, right = y - margin, x - margin, y + height + margin, x + width + margin
+        inside = self.crop(slice(max(top, 0), bottom), slice(max(left, 0), right))
+        total_height, total_width = self.position.shape
+        pad = (max(-left, 0), max(right - total_width, 0), max(-top, 0), max(bottom - total_height, 0))
+        outside = _Surfaces(0.0, OUTSIDE, 0.0, OUTSIDE, 0.0)
+        return _Surfaces(*(F.pad(plane, pad, value=value) for plane, value in zip(inside, outside, strict=True)))
 
     def crop(self, rows: slice, columns: slice) -> "_Surfaces":
-        return _Surfaces(
-            self.seen[:, rows, columns],
-            self.position[rows, columns],
-            self.hidden[:, rows, columns],
-            self.hidden_position[rows, columns],
-            self.hidden_weight[rows, columns],
-        )
+        return _Surfaces(*(plane[..., rows, columns] for plane in self))
 
     def in_layer(self, index: int) -> Tensor:
         """Premultiplied color, weight in the layer, and known share at its depth, (C+2,H,W)."""
@@ -292,46 +223,6 @@ def _span(mask: Tensor) -> tuple[int, int]:
     return int(found[0]), int(found[-1]) + 1
 
 
-def _sides_of_edges(coc: Tensor) -> tuple[Tensor, Tensor]:
-    """Pixels on the near and on the far side of the depth edges, as far from them as blur can uncover, (H,W) bool."""
-    highest, lowest = _highest(coc, 1), -_highest(-coc, 1)
-    edge = highest - lowest > DEPTH_EDGE_PX
-    reach = math.ceil((highest - lowest).max().item())
-    near = _highest(torch.where(edge, highest, -OUTSIDE), reach)
-    far = -_highest(torch.where(edge, -lowest, -OUTSIDE), reach)
-    nearer = coc > (near + far) / 2
-    return nearer & (near > far), ~nearer & (near > far)
-
-
-def _continue_far_side(seen: Tensor, coc: Tensor, far_side: Tensor) -> tuple[Tensor, Tensor]:
-    """Guess of the surface behind the near sides: color (C,H,W) and coc [px] (H,W)."""
-    if not far_side.any():
-        return seen, coc
-    filled = _push_pull(torch.cat([seen, coc[None]]), far_side.float())
-    return filled[:-1], filled[-1]
-
-
-def _highest(plane: Tensor, reach: int) -> Tensor:
-    """Maximum over the square of (2 reach + 1)^2 pixels around each one."""
-    step = 1
-    while reach > 0:
-        step = min(step, reach)
-        plane = F.max_pool2d(F.pad(plane[None], (step,) * 4, value=-math.inf), 3, stride=1, dilation=step)[0]
-        reach, step = reach - step, 3 * step
-    return plane
-
-
-def _push_pull(planes: Tensor, known: Tensor) -> Tensor:
-    """`planes` (N,H,W) where `known` (H,W) is 1; elsewhere a smooth continuation from averages of the known pixels."""
-    height, width = known.shape
-    if height * width == 1:
-        return planes
-    halved = F.avg_pool2d(torch.cat([planes * known, known[None]])[None], 2, ceil_mode=True, count_include_pad=False)[0]
-    coarse = _push_pull(halved[:-1] / halved[-1].clamp(min=1e-6), halved[-1])
-    smooth = F.interpolate(coarse[None], scale_factor=2, mode="bilinear")[0, :, :height, :width]
-    return torch.lerp(smooth, planes, known)
-
-
 # Rendering
 
 
@@ -341,14 +232,14 @@ def _render(
     """What the lens sees in the window without its margin, (C,h,w)."""
     boxes = window.extents(len(layers))
     light, passed = 0.0, 1.0
-    near_to_far = list(reversed(range(len(layers))))
+    near_to_far = reversed(range(len(layers)))
     for scale, group in groupby(near_to_far, key=lambda index: layers[index].scale):
         stack = _open_stack(window, margin, scale)
         for index in group:
             if boxes[index] is not None:
                 _add_layer(stack, window, index, layers[index], boxes[index], margin)
             if on_progress is not None:
-                on_progress((near_to_far.index(index) + 1) / len(layers))
+                on_progress(1 - index / len(layers))
         stack = _enlarge(stack, scale)
         light, passed = light + passed * stack[:-1], passed * stack[-1]
     return light[:-1] / light[-1]

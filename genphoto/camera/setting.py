@@ -92,9 +92,10 @@ class CameraSetting:
             factor = {u.lower(): f for u, f in self.units.items()}[unit] if unit else 1.0
             return float(number) / float(divisor or 1) * factor
         except (AttributeError, KeyError, ValueError, ZeroDivisionError):
-            example = self.format(math.sqrt(self.domain[0] * self.domain[1]))
+            example = self.format(float(f"{math.sqrt(self.domain[0] * self.domain[1]):.2g}"))
             units = ", ".join(dict.fromkeys([self.unit, *self.units]))
             raise ValueError(
                 f"{self.label} = {text!r} cannot be read as a value in {self.unit}. "
-                f'Write a number, or a number with a unit of {units}, such as "{example}".'
+                f"Write a number between {self.limits[0]:g} and {self.limits[1]:g}, alone or with a unit of {units}, "
+                f'such as "{example}".'
             ) from None

@@ -133,7 +133,7 @@ class CameraSweep:
 def _parsed(setting: CameraSetting, values: Sequence[float | str]) -> tuple[float, ...]:
     if isinstance(values, str):
         values = values.replace(",", " ").split()
-    if not values:
+    if not isinstance(values, Sequence) or not values:
         raise ValueError(f"{setting.label}: the sweep has no values. Give at least one, in {setting.unit}.")
     return tuple(setting.parse(value) for value in values)
 

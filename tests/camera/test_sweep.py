@@ -119,7 +119,7 @@ def test_json_that_is_no_sweep_is_refused(text, message):
         ({"zoom": [1]}, "Unknown camera setting 'zoom'.*focal_length.*color_temperature"),
         ({"focal_length": [0]}, "Focal length = 0 mm is not between 1 and 5000 mm"),
         ({"shutter_speed": [-1]}, "Shutter speed = -1 s is not between"),
-        ({"color_temperature": [500]}, "Color temperature = 500 K is not between 1667 and 25000 K"),
+        ({"color_temperature": [500]}, "Color temperature = 500 K is not between 1000 and 40000 K"),
         ({"bokeh": [math.nan]}, "Bokeh = nan is not between"),
         ({"aperture": [math.inf]}, "Aperture = inf is not between"),
         ({"focal_length": [None]}, "Focal length = None is not between"),
@@ -143,7 +143,7 @@ def test_a_sweep_has_at_least_one_frame(frames):
     ("state", "message"),
     [
         ({"f_number": 0}, r"Camera.f_number = 0 \(f-number\) is not between"),
-        ({"iso": "fast"}, "Camera.iso = 'fast' is not between 1 and 1e"),
+        ({"iso": "fast"}, "Camera.iso = 'fast' is not between 25 and 1e"),
         ({"focus_distance_m": 0.05, "focal_length_mm": 85}, "not beyond the focal length of 85 mm"),
         ({"sensor": "large"}, "large.*full-frame"),
     ],
