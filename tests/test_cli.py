@@ -15,6 +15,8 @@ from genphoto.camera.imaging import simulate
 from genphoto.camera.photo import Photo
 from genphoto.camera.settings import SETTINGS
 from genphoto.camera.sweep import CameraSweep
+from genphoto.commands import output_folder
+from genphoto.commands.settings import examples
 from genphoto.photo_files import read_photo
 
 HEIGHT, WIDTH = 64, 96
@@ -48,7 +50,7 @@ def frames_in(out) -> torch.Tensor:
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda s: s.name)
 def test_every_setting_writes_frames_sheet_and_sweep(setting, photo, depth, out, capsys):
-    values = cli.examples(setting)
+    values = examples(setting)
     given = ["--depth", depth, "--near", 0.5, "--far", 20, "--focus-distance", 1]
     assert run(photo, *given, "--setting", setting.name, "--values", *values, "--out", out) == 0
     names = sorted(path.name for path in out.iterdir())
@@ -153,10 +155,11 @@ def test_wider_than_the_exif_says_which_option_changes_it(tmp_path, out, capsys)
     assert "--base-focal-length" in error
 
 
-def test_an_extended_low_iso_of_exif_is_left_out(tmp_path, out):
+def test_an_extended_low_iso_of_exif_is_left_out(tmp_path, out, capsys):
     path = photo_with_exif(tmp_path / "exif.jpg", iso=50)
     assert run(path, "--setting", "shutter_speed", "--values", 0.5, "--out", out) == 0
     assert (frames_in(out)[0] - read_photo(path)).abs().max() < 1.5 / 255
+    assert "iso 50 (left out" in capsys.readouterr().out
 
 
 ZOOM = ["--setting", "focal_length", "--values", "24", "35"]
@@ -270,7 +273,7 @@ def test_interruption_leaves_nothing(photo, out, capsys, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "contact_sheet", interrupted)  # as if Ctrl-C came after all frames were rendered
+    monkeypatch.setattr(output_folder, "contact_sheet", interrupted)  # as if Ctrl-C came after all frames were rendered
     assert run(photo, *ZOOM, "--out", out) == 130
     assert "Traceback" not in capsys.readouterr().err
     assert not out.parent.exists()
@@ -285,7 +288,7 @@ def test_the_table_of_settings_is_aligned_and_its_examples_work(capsys):
         for row, setting in zip(rows, SETTINGS, strict=True):
             assert row[column:].startswith(getattr(setting, words))
     for setting in SETTINGS:
-        low, middle, high = (setting.parse(text) for text in cli.examples(setting))
+        low, middle, high = (setting.parse(text) for text in examples(setting))
         assert (low, high) == pytest.approx(setting.domain)
         assert low < middle < high
 
