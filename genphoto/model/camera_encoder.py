@@ -1,0 +1,85 @@
+"""DifferentialCameraEncoder: from the camera embedding of a sweep to features for every level of the UNet."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .config import Architecture
+from .motion_module import from_tokens, to_tokens
+from .temporal import Operations, TemporalBlock, over_windows
+
+EMBEDDING_CHANNELS = 6
+
+
+class ResidualBlock(nn.Module):
+    """x + conv(relu(conv(x))), after halving the size and changing the width where a level begins."""
+
+    def __init__(self, channels_in: int, channels: int, halve: bool, operations: Operations):
+        super().__init__()
+        self.halve = halve
+        self.in_conv = operations.Conv2d(channels_in, channels, 1) if channels_in != channels else None
+        self.block1 = operations.Conv2d(channels, channels, 3, padding=1)
+        self.block2 = operations.Conv2d(channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.halve:
+            x = F.avg_pool2d(x, 2)
+        if self.in_conv is not None:
+            x = self.in_conv(x)
+        return self.block2(F.relu(self.block1(x))) + x
+
+
+class DifferentialCameraEncoder(nn.Module):
+    """Features of a camera embedding at every level; each frame's depend on all frames of its sweep.
+
+    Attribute names follow the released files.
+    """
+
+    def __init__(self, architecture: Architecture, operations: Operations = nn):
+        super().__init__()
+        self.architecture = architecture
+        widths = (architecture.channels[0], *architecture.channels)
+        self.encoder_conv_in = operations.Conv2d(
+            EMBEDDING_CHANNELS * architecture.downscale**2, widths[0], 3, padding=1
+        )
+        self.encoder_down_conv_blocks = nn.ModuleList()
+        self.encoder_down_attention_blocks = nn.ModuleList()
+        for level, channels in enumerate(architecture.channels):
+            inputs = [widths[level], *[channels] * (architecture.encoder_blocks - 1)]
+            self.encoder_down_conv_blocks.append(
+                nn.ModuleList(
+                    [
+                        ResidualBlock(width, channels, halve=level > 0 and index == 0, operations=operations)
+                        for index, width in enumerate(inputs)
+                    ]
+                )
+            )
+            self.encoder_down_attention_blocks.append(
+                nn.ModuleList(
+                    [
+                        TemporalBlock(channels, architecture.heads, architecture.encoder_positions, 1, operations)
+                        for _ in inputs
+                    ]
+                )
+            )
+
+    def forward(self, embedding: Tensor) -> list[Tensor]:
+        """Camera embedding (S,6,F,H,W) -> per level (S,F,C,h,w), h = H / (downscale * 2^level)."""
+        sweeps, _, frames = embedding.shape[:3]
+        x = embedding.transpose(1, 2).flatten(0, 1)
+        x = self.encoder_conv_in(F.pixel_unshuffle(x, self.architecture.downscale))
+        features = []
+        for convolutions, attentions in zip(
+            self.encoder_down_conv_blocks, self.encoder_down_attention_blocks, strict=True
+        ):
+            for convolution, attention in zip(convolutions, attentions, strict=True):
+                x = convolution(x)
+                tokens = over_windows(
+                    lambda part, _, block=attention: block(part),
+                    to_tokens(x, frames),
+                    self.architecture.encoder_positions,
+                )
+                x = from_tokens(tokens, x.shape)
+            features.append(x.unflatten(0, (sweeps, frames)))
+        return features

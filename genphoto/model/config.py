@@ -1,0 +1,66 @@
+"""Architecture: the sizes of a lift, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """Sizes of motion modules, camera merges and camera encoder. The defaults are the published ones, for SD 1.5.
+
+    Args:
+        channels: width of the UNet at each level, finest first.
+        heads: attention heads, everywhere.
+        down_sites: motion modules per level on the way down.
+        up_sites: motion modules per level on the way up.
+        positions: longest sequence of frames that a motion module has position codes for.
+        encoder_blocks: (convolution, temporal attention) pairs per level of the camera encoder.
+        encoder_positions: the same limit in the camera encoder.
+        image_size: (height, width) of the camera embedding, which is also the trained picture size.
+        downscale: pixels of the picture per pixel of the latent, at the finest level.
+        text_width: width of the text encoder whose differences enter the camera embedding.
+    """
+
+    channels: tuple[int, ...] = (320, 640, 1280, 1280)
+    heads: int = 8
+    down_sites: int = 2
+    up_sites: int = 3
+    positions: int = 32
+    encoder_blocks: int = 2
+    encoder_positions: int = 16
+    image_size: tuple[int, int] = (256, 384)
+    downscale: int = 8
+    text_width: int = 768
+
+    def __post_init__(self) -> None:
+        for name in ("channels", "image_size"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        height, width = self.image_size
+        if height * width % self.text_width:
+            raise ValueError(
+                f"image_size {height} x {width} is not a whole number of text vectors of width {self.text_width}."
+            )
+
+    @property
+    def sites(self) -> tuple[tuple[str, int], ...]:
+        """(site, level) of every motion module, in the order in which a UNet reaches them."""
+        levels = range(len(self.channels))
+        down = [(f"down.{level}.{i}", level) for level in levels for i in range(self.down_sites)]
+        up = [(f"up.{n}.{i}", level) for n, level in enumerate(reversed(levels)) for i in range(self.up_sites)]
+        return (*down, *up)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Architecture:
+        """The inverse of `to_dict`; unknown fields are an error."""
+        if unknown := sorted(set(values) - {f.name for f in fields(cls)}):
+            raise ValueError(f"Unknown architecture field(s) {unknown}: this file needs a newer GenPhoto.")
+        return cls(**values)
+
+
+PUBLISHED = Architecture()

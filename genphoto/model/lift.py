@@ -1,0 +1,117 @@
+"""Lift: the motion modules of a UNet by site, and the cameras that steer them. Knows nothing of its host."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .config import PUBLISHED, Architecture
+from .motion_module import MotionModule, to_tokens
+from .temporal import Merge, Operations
+
+
+class SiteModules(nn.Module):
+    """One module per site of a UNet, reached by the site's name: "down.<level>.<i>" and "up.<n>.<i>"."""
+
+    def __init__(self, architecture: Architecture, make: Callable[[int], nn.Module]):
+        super().__init__()
+        self.architecture = architecture
+        self.level_of = dict(architecture.sites)
+        self.down = nn.ModuleList()
+        self.up = nn.ModuleList()
+        for channels in architecture.channels:
+            self.down.append(nn.ModuleList([make(channels) for _ in range(architecture.down_sites)]))
+        for channels in reversed(architecture.channels):
+            self.up.append(nn.ModuleList([make(channels) for _ in range(architecture.up_sites)]))
+
+    def at(self, site: str) -> nn.Module:
+        """The module of a site."""
+        return self.get_submodule(site)
+
+
+class CameraMerge(nn.Module):
+    """The linear map through which a camera feature enters the tokens of one temporal attention. Starts as zero."""
+
+    def __init__(self, channels: int, operations: Operations):
+        super().__init__()
+        self.qkv_merge = operations.Linear(channels, channels)
+        if self.qkv_merge.weight is not None:  # a host may fill its layers later
+            nn.init.zeros_(self.qkv_merge.weight)
+            nn.init.zeros_(self.qkv_merge.bias)
+
+
+class CameraMerges(SiteModules):
+    """The merges of one camera adapter."""
+
+    def __init__(self, architecture: Architecture = PUBLISHED, operations: Operations = nn):
+        super().__init__(architecture, lambda channels: CameraMerge(channels, operations))
+
+
+class ActiveCamera:
+    """One camera conditioning at work: merges, and features that are laid out as tokens once per run.
+
+    Args:
+        merges: of the adapter whose encoder made the features.
+        features: per level (S,F,C,h,w), on any device.
+        strength: 1 as trained, 0 is exactly off.
+    """
+
+    def __init__(self, merges: CameraMerges, features: Sequence[Tensor], strength: float = 1.0):
+        self.merges = merges
+        self.features = tuple(features)
+        self.strength = strength
+        self._tokens: dict[tuple, Tensor] = {}
+
+    def tokens(self, level: int, like: Tensor, size: tuple[int, int], frames: Sequence[int]) -> Tensor:
+        """Features of a level (S h w, len(frames), C), resized to `size` (h,w), in the dtype and device of `like`."""
+        key = (level, size, tuple(frames), like.dtype, like.device)
+        if key not in self._tokens:
+            feature = self.features[level][:, list(frames)].flatten(0, 1)
+            if feature.shape[-2:] != size:
+                feature = F.interpolate(feature.float(), size, mode="bilinear", antialias=True)
+            self._tokens[key] = to_tokens(feature, len(frames)).to(like).contiguous()
+        return self._tokens[key]
+
+
+class Lift(SiteModules):
+    """The motion modules that hold a scene together across the frames of a sweep."""
+
+    def __init__(self, architecture: Architecture = PUBLISHED, operations: Operations = nn):
+        super().__init__(architecture, lambda channels: MotionModule(channels, architecture, operations))
+
+    def forward(
+        self, site: str, x: Tensor, frames: Sequence[int] | int, cameras: Sequence[ActiveCamera] = ()
+    ) -> Tensor:
+        """Hidden states (S F, C, h, w) of a site -> the same shape.
+
+        `frames` is the number F of frames, or which frames of the sweep these are when a host shows a part of it.
+        Every camera holds features of all frames; S must be a multiple of its sweeps (S repeats them in turn).
+        """
+        shown = range(frames) if isinstance(frames, int) else list(frames)
+        active = [camera for camera in cameras if camera.strength]
+        merge = None
+        if active:
+            size = tuple(x.shape[-2:])
+
+            def merge(window: range) -> Merge:
+                return _merge(active, site, self.level_of[site], size, [shown[i] for i in window])
+
+        return self.at(site)(x, len(shown), merge)
+
+
+def _merge(
+    cameras: Sequence[ActiveCamera], site: str, level: int, size: tuple[int, int], frames: Sequence[int]
+) -> Merge:
+    """tokens + sum of strength * (W (tokens + feature) + b): cameras do not see each other, so their order is free."""
+
+    def merge(tokens: Tensor) -> Tensor:
+        merged = tokens
+        for camera in cameras:
+            feature = camera.tokens(level, tokens, size, frames)
+            seen = (tokens.unflatten(0, (-1, feature.shape[0])) + feature).flatten(0, 1)
+            merged = merged + camera.strength * camera.merges.at(site).qkv_merge(seen)
+        return merged
+
+    return merge

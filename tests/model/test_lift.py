@@ -1,0 +1,148 @@
+from itertools import pairwise
+
+import pytest
+import torch
+
+from genphoto.model.camera_encoder import DifferentialCameraEncoder
+from genphoto.model.config import PUBLISHED, Architecture
+from genphoto.model.lift import ActiveCamera, CameraMerges, Lift
+from genphoto.model.temporal import over_windows, windows
+
+TINY = Architecture(channels=(32, 64), heads=4, image_size=(64, 96))
+
+
+def random_(module, seed=0, scale=0.1):
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) * scale)
+    return module.eval()
+
+
+@pytest.fixture
+def lift():
+    return random_(Lift(TINY))
+
+
+def features(frames=5, sweeps=1, seed=1):
+    generator = torch.Generator().manual_seed(seed)
+    return [
+        torch.randn(sweeps, frames, channels, 8 >> level, 12 >> level, generator=generator)
+        for level, channels in enumerate(TINY.channels)
+    ]
+
+
+def hidden(frames=5, sequences=1, level=0, seed=2):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(sequences * frames, TINY.channels[level], 8 >> level, 12 >> level, generator=generator)
+
+
+def test_the_published_size_has_the_released_parameter_counts():
+    """FORMATS: 418.3 M motion modules (with position codes), 18.96 M merges, 199.4 M encoder."""
+    with torch.device("meta"):
+        counts = [
+            sum(t.numel() for t in module(PUBLISHED).state_dict().values())
+            for module in (Lift, CameraMerges, DifferentialCameraEncoder)
+        ]
+    assert [round(c / 1e6, 1) for c in counts] == [418.3, 19.0, 199.4]
+
+
+def test_sites_are_twenty_at_the_published_size():
+    assert len(PUBLISHED.sites) == 20
+    assert PUBLISHED.sites[0] == ("down.0.0", 0)
+    assert PUBLISHED.sites[8] == ("up.0.0", 3)
+    assert PUBLISHED.sites[-1] == ("up.3.2", 0)
+
+
+@pytest.mark.parametrize("strength", [0, 0.0])
+def test_strength_zero_is_exactly_off(lift, strength):
+    camera = ActiveCamera(random_(CameraMerges(TINY)), features(), strength)
+    assert torch.equal(lift("down.0.1", hidden(), 5, [camera]), lift("down.0.1", hidden(), 5))
+
+
+def test_fresh_merges_change_nothing(lift):
+    camera = ActiveCamera(CameraMerges(TINY), features())
+    assert torch.equal(lift("down.0.1", hidden(), 5, [camera]), lift("down.0.1", hidden(), 5))
+
+
+@pytest.mark.parametrize("site", ["down.0.0", "down.1.1", "up.0.2", "up.1.0"])
+def test_the_camera_reaches_every_site(lift, site):
+    level = dict(TINY.sites)[site]
+    plain = lift(site, hidden(level=level), 5)
+    steered = lift(site, hidden(level=level), 5, [ActiveCamera(random_(CameraMerges(TINY)), features())])
+    assert (steered - plain).abs().max() > 1e-3
+
+
+def test_several_sweeps_and_chunks_are_the_single_runs(lift):
+    merges = random_(CameraMerges(TINY))
+    both = features(sweeps=2)
+    x = hidden(sequences=4)  # chunk 0: sweeps a b, chunk 1: sweeps a b
+    together = lift("down.0.0", x, 5, [ActiveCamera(merges, both)])
+    for sequence in range(4):
+        one = [f[sequence % 2][None] for f in both]
+        part = slice(5 * sequence, 5 * sequence + 5)
+        assert torch.allclose(lift("down.0.0", x[part], 5, [ActiveCamera(merges, one)]), together[part], atol=1e-6)
+
+
+def test_the_order_of_cameras_is_free(lift):
+    one, other = (ActiveCamera(random_(CameraMerges(TINY), s), features(seed=s), 0.7) for s in (3, 4))
+    assert torch.allclose(
+        lift("up.1.1", hidden(), 5, [one, other]), lift("up.1.1", hidden(), 5, [other, one]), atol=1e-6
+    )
+
+
+def test_a_part_of_the_sweep_takes_its_own_features(lift):
+    merges = random_(CameraMerges(TINY))
+    whole = features(frames=8)
+    shown = [0, 3, 4, 5]
+    part = lift("down.0.0", hidden(frames=4), shown, [ActiveCamera(merges, whole)])
+    cut = lift("down.0.0", hidden(frames=4), 4, [ActiveCamera(merges, [f[:, shown] for f in whole])])
+    assert torch.equal(part, cut)
+
+
+def test_features_of_the_trained_size_are_untouched_and_others_resized(lift):
+    camera = ActiveCamera(random_(CameraMerges(TINY)), features())
+    like = hidden()
+    same = camera.tokens(0, like, (8, 12), range(5))
+    assert torch.equal(same.view(8, 12, 5, 32), camera.features[0][0].permute(2, 3, 0, 1))
+    larger = camera.tokens(0, like, (16, 24), range(5))
+    assert larger.shape == (16 * 24, 5, 32)
+    assert lift("down.0.0", torch.randn(5, 32, 16, 24), 5, [camera]).shape == (5, 32, 16, 24)
+
+
+@pytest.mark.parametrize(("frames", "longest"), [(17, 16), (24, 16), (40, 16), (7, 5), (100, 5)])
+def test_windows_cover_all_frames_and_overlap(frames, longest):
+    parts = windows(frames, longest)
+    assert parts[0].start == 0
+    assert parts[-1].stop == frames
+    for one, following in pairwise(parts):
+        assert len(one) == longest
+        assert one.start < following.start <= one.stop - longest // 2
+
+
+def test_windows_of_a_framewise_map_show_no_seams():
+    tokens = torch.randn(3, 40, 8)
+    assert torch.allclose(over_windows(lambda part, _: 2 * part, tokens, 16), 2 * tokens, atol=1e-6)
+
+
+@pytest.mark.parametrize("frames", [2, 3, 16, 17, 40])
+def test_any_number_of_frames(lift, frames):
+    encoder = random_(DifferentialCameraEncoder(TINY))
+    made = encoder(torch.randn(1, 6, frames, 64, 96))
+    assert [tuple(f.shape) for f in made] == [(1, frames, 32, 8, 12), (1, frames, 64, 4, 6)]
+    out = lift("down.0.0", hidden(frames=frames), frames, [ActiveCamera(random_(CameraMerges(TINY)), made)])
+    assert torch.isfinite(out).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_stays_close(lift, dtype):
+    exact = lift("down.0.0", hidden(), 5)
+    half = random_(Lift(TINY)).to(dtype)("down.0.0", hidden().to(dtype), 5)
+    assert half.dtype == dtype
+    assert (half.float() - exact).norm() / exact.norm() < 0.02
+
+
+def test_architecture_round_trips():
+    assert Architecture.from_dict(TINY.to_dict()) == TINY
+    with pytest.raises(ValueError, match="needs a newer GenPhoto"):
+        Architecture.from_dict({"depth": 3})
