@@ -49,10 +49,9 @@ class TemporalAttention(nn.Module):
         x = self.pos_encoder(x)
         if merge is not None:
             x = merge(x)
-        split = [to(x).unflatten(-1, (self.heads, -1)).transpose(1, 2) for to in (self.to_q, self.to_k, self.to_v)]
-        parts = [
-            F.scaled_dot_product_attention(*qkv) for qkv in zip(*(t.split(ATTENTION_BATCH) for t in split), strict=True)
-        ]
+        qkv = [to(x).unflatten(-1, (self.heads, -1)).transpose(1, 2) for to in (self.to_q, self.to_k, self.to_v)]
+        batches = zip(*(part.split(ATTENTION_BATCH) for part in qkv), strict=True)
+        parts = [F.scaled_dot_product_attention(*batch) for batch in batches]
         mixed = parts[0] if len(parts) == 1 else torch.cat(parts)
         return self.to_out[0](mixed.transpose(1, 2).flatten(2))
 
