@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -111,7 +112,7 @@ def _merge(
         for camera in cameras:
             feature = camera.tokens(level, tokens, size, frames)
             seen = (tokens.unflatten(0, (-1, feature.shape[0])) + feature).flatten(0, 1)
-            merged = merged + camera.strength * camera.merges.at(site).qkv_merge(seen)
+            merged = torch.add(merged, camera.merges.at(site).qkv_merge(seen), alpha=camera.strength)
         return merged
 
     return merge
