@@ -1,6 +1,6 @@
 """Names and shapes of the released files for any four channel counts: pure Python.
 
-Checked against the reference's own state_dicts (python layouts.py). All return {name: shape}.
+Checked against the reference's own state_dicts. All return {name: shape}.
 """
 
 
@@ -155,26 +155,3 @@ def encoder_shapes(channels, unshuffled=384):
 
 
 ALL = {"unet": unet_shapes, "mm": mm_shapes, "lora": lora_shapes, "merge": merge_shapes, "encoder": encoder_shapes}
-
-if __name__ == "__main__":
-    import json
-    import os
-    import sys
-
-    here = os.path.dirname(os.path.abspath(__file__))
-    for size, channels in {
-        "mini": (32, 64, 96, 96),
-        "tiny": (32, 64, 128, 128),
-        "full": (320, 640, 1280, 1280),
-    }.items():
-        path = os.path.join(here, "data", f"{size}_shapes.json")
-        if not os.path.exists(path):
-            print(size, "no shapes file")
-            continue
-        want = json.load(open(path))
-        for part, fn in ALL.items():
-            got = {k: list(v) for k, v in fn(channels).items()}
-            bad = [k for k in set(got) | set(want[part]) if got.get(k) != want[part].get(k)]
-            print(size, part, len(got), "equal" if not bad else bad[:6])
-            if bad:
-                sys.exit(1)

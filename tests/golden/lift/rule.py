@@ -109,12 +109,3 @@ def rule_weight(name, shape, salt=""):
 
 def rule_weights(shapes, salt=""):
     return {name: rule_weight(name, shape, salt) for name, shape in shapes.items()}
-
-
-if __name__ == "__main__":
-    a = rule_uniform("check", (4,))
-    b = rule_noise("check", (4,))
-    w = rule_weight("a.weight", (2, 3))
-    print(a.view(np.uint32).tolist(), b.view(np.uint32).tolist(), w.view(np.uint32).tolist())
-    big = rule_noise("stat", (1000000,))
-    print(float(big.mean()), float(big.std()), float(np.abs(big).max()))
