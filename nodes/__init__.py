@@ -2,12 +2,28 @@
 
 from comfy_api.latest import ComfyExtension, io
 
+from .apply_camera import GenPhotoApplyCamera
 from .camera_sweep_spec import CameraSweepSpec
+from .differential_camera_encode import DifferentialCameraEncode
+from .lift_model import GenPhotoLiftModel
+from .lifted_t2v_sampler import LiftedT2VSampler
+from .model_files import CAMERA_ADAPTERS, MOTION_MODULES
 from .physics_simulate import PhysicsSimulate
 
 
 class GenPhotoExtension(ComfyExtension):
     """What ComfyUI asks for the pack's nodes."""
 
+    async def on_load(self) -> None:
+        for folder in (MOTION_MODULES, CAMERA_ADAPTERS):
+            folder.register()
+
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        return [CameraSweepSpec, PhysicsSimulate]
+        return [
+            CameraSweepSpec,
+            PhysicsSimulate,
+            GenPhotoLiftModel,
+            DifferentialCameraEncode,
+            GenPhotoApplyCamera,
+            LiftedT2VSampler,
+        ]

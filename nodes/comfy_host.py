@@ -1,11 +1,15 @@
-"""ComfyUI's side of the work: which device, how progress is shown, how a run is cancelled."""
+"""ComfyUI's side of the work: which device, how networks are loaded, how progress is shown, how a run is cancelled."""
 
 from collections.abc import Callable
 
 import comfy.model_management
+import comfy.model_patcher
+import comfy.ops
 import comfy.utils
 import torch
+from comfy.model_patcher import ModelPatcher
 
+LAYERS = comfy.ops.manual_cast  # cast their weights to the input as it comes, from wherever they are kept
 PROGRESS_STEPS = 1000
 
 
@@ -19,6 +23,23 @@ def reserve(nbytes: int, device: torch.device) -> None:
     comfy.model_management.free_memory(nbytes, device)
 
 
+def managed(module: torch.nn.Module, disable_dynamic: bool = False) -> ModelPatcher:
+    """A network under ComfyUI's memory management: it loads and unloads the weights."""
+    make = ModelPatcher if disable_dynamic else comfy.model_patcher.CoreModelPatcher
+    return make(module, compute_device(), comfy.model_management.unet_offload_device())
+
+
+def load(patcher: ModelPatcher, nbytes: int) -> torch.device:
+    """Load a network, with `nbytes` free to work in, and return the device that it is on."""
+    comfy.model_management.load_models_gpu([patcher], memory_required=nbytes)
+    return patcher.load_device
+
+
+def stop_if_cancelled() -> None:
+    """Raise when the user has cancelled the run."""
+    comfy.model_management.throw_exception_if_processing_interrupted()
+
+
 def to_image(frames: torch.Tensor) -> torch.Tensor:
     """Frames (F,3,H,W) as an IMAGE (F,H,W,3) where ComfyUI keeps what travels between nodes."""
     host = comfy.model_management
@@ -30,7 +51,7 @@ def progress() -> Callable[[float], None]:
     bar = comfy.utils.ProgressBar(PROGRESS_STEPS)
 
     def report(done: float) -> None:
-        comfy.model_management.throw_exception_if_processing_interrupted()
+        stop_if_cancelled()
         bar.update_absolute(round(done * PROGRESS_STEPS))
 
     return report

@@ -82,8 +82,13 @@ class LiftedUNet:
         # the lift keeps for its own backward pass is therefore kept from that checkpoint.
         with saved_tensors_hooks(_itself, _itself):
             if self.unet.is_gradient_checkpointing and torch.is_grad_enabled():
-                return checkpoint(self.lift, site, x, frames, cameras, use_reentrant=False)
+                return checkpoint(self._repeatable, site, x, frames, cameras, use_reentrant=False)
             return self.lift(site, x, frames, cameras)
+
+    def _repeatable(self, site: str, x: Tensor, frames: Sequence[int] | int, cameras: Sequence[ActiveCamera]) -> Tensor:
+        # Without the tokens that a camera has kept: the second pass must do what the first did.
+        fresh = [ActiveCamera(camera.merges, camera.features, camera.strength) for camera in cameras]
+        return self.lift(site, x, frames, fresh)
 
 
 def merge_image_lora(unet: UNet2DConditionModel, lora: Mapping[str, Tensor], scale: float = 1.0) -> UNet2DConditionModel:

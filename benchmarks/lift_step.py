@@ -1,0 +1,88 @@
+"""What the lift and its camera cost: one denoising step of SD 1.5 at the published size, random weights, one run.
+
+    python benchmarks/lift_step.py [--rounds 3] [--device cuda --dtype float16] [--peer "COMMAND"]
+
+Prints the time of a step of five frames at 256x384 for the image model alone, lifted (what AnimateDiff costs), and
+lifted with a camera; their ratios; the time to the first step (camera encoder and layout of its features) and the peak
+memory. A peer is any command that prints "seconds: N" for one such step; it runs in turn with ours.
+"""
+
+import argparse
+import re
+import resource
+import shlex
+import statistics
+import subprocess
+import time
+
+import torch
+from diffusers import UNet2DConditionModel
+
+from genphoto.model.camera_encoder import DifferentialCameraEncoder
+from genphoto.model.config import PUBLISHED
+from genphoto.model.diffusers_host import LiftedUNet
+from genphoto.model.lift import ActiveCamera, CameraMerges, Lift
+
+FRAMES = 5
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--dtype", default="float32", choices=["float32", "float16", "bfloat16"])
+    parser.add_argument("--peer", help="a command that prints 'seconds: N'")
+    args = parser.parse_args()
+    torch.set_grad_enabled(False)
+    place = {"device": args.device, "dtype": getattr(torch, args.dtype)}
+
+    unet = UNet2DConditionModel(cross_attention_dim=768, attention_head_dim=8).eval().to(**place)
+    lift, merges = (kind(PUBLISHED).eval().to(**place) for kind in (Lift, CameraMerges))
+    encoder = DifferentialCameraEncoder(PUBLISHED).eval().to(**place)
+    for parameter in merges.parameters():
+        parameter.normal_(std=0.02)
+    latents, text = torch.randn(FRAMES, 4, 32, 48, **place), torch.randn(1, 77, 768, **place)
+    embedding = torch.randn(1, 6, FRAMES, 256, 384, **place)
+    lifted = LiftedUNet(unet, lift)
+
+    def timed(step) -> float:
+        start = time.perf_counter()
+        step()
+        if args.device == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter() - start
+
+    made = {}
+    encoding = timed(lambda: made.update(features=encoder(embedding)))
+    cameras = [ActiveCamera(merges, made["features"])]
+    steps = {
+        "image model alone": lambda: unet(latents, 500, text.expand(FRAMES, -1, -1)),
+        "lifted, no camera": lambda: lifted(latents, 500, text, FRAMES),
+        "lifted, with camera": lambda: lifted(latents, 500, text, FRAMES, cameras),
+    }
+    first = timed(steps["lifted, with camera"])
+    seconds = {name: [] for name in steps} | ({"peer": []} if args.peer else {})
+    for _ in range(args.rounds):
+        for name, step in steps.items():
+            seconds[name].append(timed(step))
+        if args.peer:
+            printed = subprocess.run(shlex.split(args.peer), capture_output=True, text=True, check=True).stdout
+            seconds["peer"].append(float(re.search(r"seconds: ([\d.]+)", printed)[1]))
+
+    print(f"{args.device}, {args.dtype}, {torch.get_num_threads()} threads, {args.rounds} rounds in turn")
+    plain = seconds["lifted, no camera"]
+    for name, times in seconds.items():
+        ratios = [a / b for a, b in zip(times, plain, strict=True)]
+        print(
+            f"{name:20} median {statistics.median(times):8.3f} s   best {min(times):8.3f} s   "
+            f"to lifted without camera: median {statistics.median(ratios):.3f}, best/best {min(times) / min(plain):.3f}"
+        )
+    print(f"camera encoder once {encoding:.2f} s, first step {first:.2f} s")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"peak memory of the process {peak:.2f} GiB")
+    if args.device == "cuda":
+        print(f"peak memory on the device {torch.cuda.max_memory_allocated() / 2**30:.2f} GiB")
+
+
+if __name__ == "__main__":
+    main()

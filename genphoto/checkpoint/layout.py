@@ -1,0 +1,152 @@
+"""How weights are named and shaped: released names to ours, sizes from shapes, and the strict comparison."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from statistics import mode
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..model.config import PUBLISHED, Architecture
+from ..model.motion_module import GROUPS
+
+SITE = re.compile(r"^(down|up)_blocks\.(\d+)\.motion_modules\.(\d+)\.temporal_transformer\.")
+MERGE = re.compile(SITE.pattern + r"transformer_blocks\.0\.attention_blocks\.0\.processor\.(?=qkv_merge\.)")
+DTYPES = (torch.float32, torch.float16, torch.bfloat16)
+SHOWN = 4  # keys per list in an error
+
+
+def our_keys(weights: Mapping[str, Any], released: re.Pattern[str] = SITE) -> dict[str, Any]:
+    """Weights under the keys of `Lift` or `CameraMerges`, without what training scripts add; position codes float32."""
+    bare = {str(key).removeprefix("module."): value for key, value in weights.items()}
+    bare.pop("animatediff_config", None)
+    return {released.sub(r"\1.\2.\3.", key): _full_precision(key, value) for key, value in bare.items()}
+
+
+def sites_architecture(weights: Mapping[str, Tensor]) -> Architecture:
+    """Levels, sites and positions as the shapes of motion modules or merges say; the rest as published."""
+    shapes: dict[tuple[str, int], list[int]] = {}
+    sites: dict[str, set[int]] = {"down": set(), "up": set()}
+    for key, value in weights.items():
+        if match := re.match(r"(down|up)\.(\d+)\.(\d+)\.(norm|proj_in|proj_out|qkv_merge)\.bias$", key):
+            if isinstance(value, Tensor) and value.ndim == 1:
+                shapes.setdefault((match[1], int(match[2])), []).append(len(value))
+            sites[match[1]].add(int(match[3]))
+    channels = []
+    while widths := shapes.get(("down", len(channels))):
+        channels.append(mode(widths))
+    positions = _positions(weights, PUBLISHED.positions)
+    return replace(
+        PUBLISHED,
+        channels=tuple(channels) or PUBLISHED.channels,
+        down_sites=len(sites["down"]) or PUBLISHED.down_sites,
+        up_sites=len(sites["up"]) or PUBLISHED.up_sites,
+        positions=positions,
+        encoder_positions=min(PUBLISHED.encoder_positions, positions),
+    )
+
+
+def encoder_architecture(encoder: Mapping[str, Tensor], sites: Architecture) -> Architecture:
+    """`sites` with what the shapes of a camera encoder add."""
+    blocks = {m[1] for key in encoder if (m := re.match(r"encoder_down_conv_blocks\.0\.(\d+)\.", key))}
+    first = encoder.get("encoder_conv_in.weight")
+    downscale = math.isqrt(first.shape[1] // 6) if isinstance(first, Tensor) and first.ndim == 4 else 0
+    return replace(
+        sites,
+        encoder_blocks=len(blocks) or PUBLISHED.encoder_blocks,
+        encoder_positions=_positions(encoder, PUBLISHED.encoder_positions),
+        downscale=downscale or PUBLISHED.downscale,
+    )
+
+
+def declared_architecture(text: str, found: Architecture, told: tuple[str, ...]) -> Architecture:
+    """The architecture in a file's metadata, which must be `found` in the fields `told` by the shapes.
+
+    Raises:
+        ValueError: if it is no architecture, or another one.
+    """
+    try:
+        values = json.loads(text)
+        if not isinstance(values, dict):
+            raise TypeError("no dictionary")
+        declared = Architecture.from_dict(values)
+    except (TypeError, AttributeError, ZeroDivisionError, json.JSONDecodeError) as error:
+        raise ValueError(f"its architecture cannot be read ({error}). Convert the original file again.") from None
+    for field in fields(declared):
+        value = getattr(declared, field.name)
+        numbers = value if isinstance(value, tuple) else (value,)
+        if not numbers or not all(type(n) is int and n > 0 for n in numbers):
+            raise ValueError(f"its architecture says {field.name} = {value!r}. Convert the original file again.")
+        if field.name in told and value != getattr(found, field.name):
+            raise ValueError(
+                f"its metadata say {field.name} = {value}, its weights {getattr(found, field.name)}. "
+                "Convert the original file again."
+            )
+    return declared
+
+
+def cast(weights: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
+    """Weights in another type. Position codes stay float32: they cost nothing and lose most."""
+    return {key: value if key.endswith(".pe") else value.to(dtype) for key, value in weights.items()}
+
+
+def require_layout(
+    name: str, weights: Mapping[str, Any], architecture: Architecture, make: Callable[[Architecture], nn.Module]
+) -> None:
+    """Refuse weights that are not exactly those of `make(architecture)`: keys, shapes, types.
+
+    Raises:
+        ValueError: with all that is wrong, long lists cut.
+    """
+    if odd := [c for c in architecture.channels if c % GROUPS or c % architecture.heads]:
+        raise ValueError(
+            f"{name} has widths {odd} that are not multiples of {GROUPS} and of {architecture.heads} heads."
+        )
+    with torch.device("meta"):
+        expected = {key: value.shape for key, value in make(architecture).state_dict().items()}
+    common = [key for key in expected if key in weights]
+    tensors = {key: weights[key] for key in common if isinstance(weights[key], Tensor)}
+    problems = {
+        "missing": [key for key in expected if key not in weights],
+        "unexpected": [key for key in weights if key not in expected],
+        "no tensors": [key for key in common if key not in tensors],
+        "wrong shapes": [
+            f"{key} {tuple(value.shape)} in place of {tuple(expected[key])}"
+            for key, value in tensors.items()
+            if value.shape != expected[key]
+        ],
+        "wrong types": [f"{key} {value.dtype}" for key, value in tensors.items() if value.dtype not in DTYPES],
+    }
+    if said := [f"{what}: {_listed(keys)}" for what, keys in problems.items() if keys]:
+        raise ValueError(f"{name} is damaged or of another design; {'; '.join(said)}.")
+
+
+def require_finite(name: str, weights: Mapping[str, Tensor]) -> None:
+    """Refuse weights with infinite numbers or none at all."""
+    if odd := [key for key, value in weights.items() if not _finite(value)]:
+        raise ValueError(f"{name} is damaged: numbers that are infinite or none (NaN) in {_listed(odd)}.")
+
+
+def _positions(weights: Mapping[str, Any], default: int) -> int:
+    lengths = [v.shape[1] for k, v in weights.items() if k.endswith(".pe") and isinstance(v, Tensor) and v.ndim == 3]
+    return mode(lengths) if lengths else default
+
+
+def _full_precision(key: str, value: Any) -> Any:
+    return value.float() if key.endswith(".pe") and isinstance(value, Tensor) and value.dtype in DTYPES else value
+
+
+def _finite(tensor: Tensor) -> bool:
+    """One pass without a copy; a sum that overflows is looked at again."""
+    return bool(tensor.sum(dtype=torch.float32).isfinite() or tensor.isfinite().all())
+
+
+def _listed(keys: list[str]) -> str:
+    rest = f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
+    return f"{len(keys)} ({', '.join(keys[:SHOWN])}{rest})"

@@ -1,0 +1,169 @@
+"""`python -m genphoto generate`: a scene under a sweep of settings, made by a lifted image model."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from .. import checkpoint
+from ..camera.settings import setting_named
+from ..camera.sweep import CameraSweep
+from ..model.differential import setting_values
+from ..photo_files import write_frame
+from .output_folder import add_output_arguments, complete_or_nothing, file_names, sheet_frame, write_sheet_and_sweep
+from .simulate import _device, _reader, _seed, _size
+from .sweep_arguments import add_sweep_arguments, read_sweep, read_values
+
+WEIGHTS = "https://huggingface.co/pandaphd/generative_photography"
+
+# Option -> what it should be, where that comes from. The first three are needed.
+FILES = {
+    "base": (
+        "SD 1.5 as a diffusers folder or a single .safetensors file",
+        "https://huggingface.co/stable-diffusion-v1-5/stable-diffusion-v1-5",
+    ),
+    "motion": ("the motion module v3_sd15_mm.ckpt, or one in our .safetensors", WEIGHTS),
+    "camera": ("the camera adapter of the setting, such as checkpoint-bokehK.ckpt", WEIGHTS),
+    "unet": ("the folder unet_merged", WEIGHTS),
+    "lora": ("the image LoRA RealEstate10K_LoRA.ckpt", WEIGHTS),
+    "config": ("a diffusers folder with the configuration and the tokenizer of SD 1.5", "the same place as --base"),
+}
+NEEDED = ("base", "motion", "camera")
+
+EXAMPLES = """examples:
+  python -m genphoto generate --scene "A vase of tulips on a table by the window" \\
+      --setting bokeh --values 2 6 12 18 28 --base stable-diffusion-v1-5 --motion v3_sd15_mm.ckpt \\
+      --camera checkpoint-bokehK.ckpt --lora RealEstate10K_LoRA.ckpt --out tulips"""
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """Add `generate` to the commands."""
+    command = commands.add_parser(
+        "generate",
+        help="generate a scene under a sweep of settings",
+        description="Writes one PNG per frame, contact_sheet.png and sweep.json. Nothing is written unless all is.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.set_defaults(run=generate_files)
+    command.add_argument("--scene", required=True, metavar="TEXT", help="what the picture shows")
+    command.add_argument("--negative", default="", metavar="TEXT", help="what it should not show (default: nothing)")
+    add_sweep_arguments(command)
+
+    group = command.add_argument_group("weights", f"published ones: {WEIGHTS}")
+    group.add_argument("--base", type=Path, metavar="PATH", help="SD 1.5: diffusers folder, .safetensors or .ckpt")
+    group.add_argument("--motion", type=Path, metavar="FILE", help="motion module: .ckpt or .safetensors")
+    group.add_argument("--camera", type=Path, metavar="FILE", help="camera adapter: .ckpt or .safetensors")
+    group.add_argument("--lora", type=Path, metavar="FILE", help="image LoRA, merged into the UNet (default: none)")
+    group.add_argument(
+        "--unet", type=Path, metavar="DIR", help="UNet (default: the base's unet_merged, or its unet where there is none)"
+    )
+    group.add_argument(
+        "--config", type=Path, metavar="DIR", help="for a single-file base: folder with configuration and tokenizer"
+    )
+
+    group = command.add_argument_group("sampling")
+    group.add_argument("--steps", type=int, default=25, metavar="N", help="denoising steps (default 25)")
+    group.add_argument("--cfg", type=float, default=8.0, metavar="SCALE", help="weight of the scene's words (default 8)")
+    group.add_argument("--seed", type=_reader(_seed), default=0, metavar="N", help="of the start noise (default 0)")
+    group.add_argument("--size", type=_reader(_size), metavar="WxH", help="pixels of a frame (default: the trained size)")
+    group.add_argument("--strength", type=float, default=1.0, metavar="S", help="of the camera, 0 is off (default 1)")
+    group.add_argument("--device", choices=("cpu", "cuda", "mps"), help="default: cuda, else mps, else cpu")
+
+    add_output_arguments(command)
+
+
+def generate_files(args: argparse.Namespace) -> None:
+    """Generate a sweep of a scene into a folder."""
+    sweep = read_sweep(args) or CameraSweep(read_values(args.settings))
+    _require_files(args)
+    device = _device(args.device)
+    names = file_names(sweep.labels)
+    with complete_or_nothing(args.out, names, args.overwrite) as folder:
+        generator = _generator(args, sweep, device)
+        with tqdm(total=args.steps, unit="step", disable=None, leave=False) as bar:
+            frames = generator.generate(
+                args.scene,
+                sweep,
+                negative=args.negative,
+                seed=args.seed,
+                steps=args.steps,
+                guidance_scale=args.cfg,
+                size=args.size,
+                strength=args.strength,
+                on_step=lambda step, _: bar.update(step - bar.n),
+            ).cpu()
+        for name, frame in zip(names, frames, strict=False):
+            write_frame(folder / name, frame)
+        write_sheet_and_sweep(folder, [sheet_frame(frame) for frame in frames], sweep)
+    print("Written:", *(f"  {args.out / name}" for name in names), sep="\n")
+
+
+def _require_files(args: argparse.Namespace) -> None:
+    paths = {option: getattr(args, option) for option in FILES}
+    if lacking := [option for option in NEEDED if paths[option] is None]:
+        wanted = "; ".join(f"--{option}: {FILES[option][0]}, from {FILES[option][1]}" for option in lacking)
+        raise ValueError(f"generate needs weights that are not given. {wanted}.")
+    for option, path in paths.items():
+        if path is not None and not path.exists():
+            what, where = FILES[option]
+            raise ValueError(
+                f"--{option}: there is no {path.name} in {path.resolve().parent}. It should be {what}, from {where}."
+            )
+
+
+def _generator(args: argparse.Namespace, sweep: CameraSweep, device: str):
+    """The smaller files first: what does not fit is found before gigabytes are read."""
+    camera = _camera_file(args.camera, sweep)
+    try:
+        import diffusers
+        import transformers
+
+        from ..generate import SweepGenerator, checked_size, load_image_model, unet_of
+        from ..model.diffusers_host import LiftedUNet, merge_image_lora
+    except ImportError as error:
+        raise ValueError(
+            f"generate needs diffusers and transformers ({error}). Run: pip install 'genphoto[headless]'."
+        ) from None
+    for library in (diffusers, transformers):
+        library.utils.logging.set_verbosity_error()
+        library.utils.logging.disable_progress_bar()
+    checked_size(args.size or camera.architecture.image_size, camera.architecture)
+    lora = checkpoint.image_lora(checkpoint.load(args.lora)[0], args.lora.name) if args.lora else None
+    motion = checkpoint.motion_module(*checkpoint.load(args.motion), args.motion.name)
+    image_model = load_image_model(args.base, args.unet, args.config)
+    if args.unet is None and args.base.is_dir():
+        print(f"UNet: {unet_of(args.base)}")
+    if lora is not None:
+        merge_image_lora(image_model.unet, lora)
+    dtype = torch.float16 if device == "cuda" else torch.float32
+    encoder, merges = checkpoint.build_camera(camera)
+    return SweepGenerator(
+        LiftedUNet(image_model.unet.to(device, dtype), checkpoint.build_lift(motion).to(device, dtype)),
+        image_model.vae.to(device),
+        image_model.text_encoder.to(device),
+        image_model.tokenizer,
+        encoder.to(device, torch.float32),
+        merges.to(device, dtype),
+        setting_named(camera.setting),
+        camera.variant,
+    )
+
+
+def _camera_file(path: Path, sweep: CameraSweep):
+    camera = checkpoint.camera_adapter(*checkpoint.load(path), path.name)
+    if camera.setting is None:
+        names = [setting.name for setting in sweep.settings]
+        if len(names) > 1:
+            raise ValueError(
+                f"--camera {path.name} does not say which setting it steers, and the sweep varies {' and '.join(names)}. "
+                "Sweep the one that it was trained on."
+            )
+        camera = replace(camera, setting=names[0])
+        print(f"{path.name} does not say which setting it steers: taken as {names[0]}, which the sweep varies.")
+    setting_values(sweep, setting_named(camera.setting))
+    return camera

@@ -1,0 +1,69 @@
+"""DDIM sampling of a sweep, as the published pipeline does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from diffusers import DDIMScheduler
+from torch import Tensor
+
+from .camera.checks import require_in_range
+from .model.diffusers_host import LiftedUNet
+from .model.lift import ActiveCamera
+
+MOST_STEPS = 100  # beyond, whole-numbered step widths start far below the last timestep
+LATENT_CHANNELS = 4
+
+OnStep = Callable[[int, int], None]
+
+
+def published_scheduler(steps: int) -> DDIMScheduler:
+    """Linear betas, which is not SD 1.5's usual schedule; 25 steps are the timesteps 961, 921, ... 1."""
+    require_in_range("steps", steps, "", 1, MOST_STEPS)
+    scheduler = DDIMScheduler(
+        num_train_timesteps=1000,
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="linear",
+        steps_offset=1,
+        clip_sample=False,
+    )
+    scheduler.set_timesteps(steps)
+    return scheduler
+
+
+def start_noise(frames: int, height: int, width: int, seed: int) -> Tensor:
+    """Noise (F,4,H/8,W/8) of pictures of height x width [px]; ComfyUI draws the same values for the same seed."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(frames, LATENT_CHANNELS, height // 8, width // 8, generator=generator)
+
+
+@torch.no_grad()
+def sample(
+    model: LiftedUNet,
+    noise: Tensor,
+    text: Tensor,
+    negative: Tensor,
+    *,
+    steps: int = 25,
+    guidance_scale: float = 8.0,
+    cameras: Sequence[ActiveCamera] = (),
+    on_step: OnStep | None = None,
+) -> Tensor:
+    """Noise (F,4,h,w) -> latents of the same shape, dtype and device.
+
+    `text` and `negative` are (1,T,D), or (F,T,D) with a text per frame. The cameras steer both. `on_step(i, steps)` is
+    called after step i of 1..steps; what it raises ends the sampling.
+    """
+    scheduler = published_scheduler(steps)
+    prompts = torch.cat([negative, text])
+    latents = noise
+    for step, timestep in enumerate(scheduler.timesteps, 1):
+        eps = model(torch.cat([latents, latents]), timestep, prompts, len(latents), cameras).to(latents)
+        without, towards = eps.chunk(2)
+        guided = without + guidance_scale * (towards - without)
+        latents = scheduler.step(guided, timestep, latents).prev_sample
+        if on_step is not None:
+            on_step(step, steps)
+    return latents

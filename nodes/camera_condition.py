@@ -1,0 +1,103 @@
+"""CameraCondition: a camera sweep as the features that steer a lifted MODEL, made from a CLIP and a camera adapter."""
+
+import logging
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from comfy.model_patcher import ModelPatcher
+from comfy.sd import CLIP
+from torch import Tensor
+
+from ..genphoto.camera.setting import CameraSetting
+from ..genphoto.camera.settings import SETTINGS, setting_named
+from ..genphoto.camera.sweep import CameraSweep
+from ..genphoto.checkpoint import CameraFile
+from ..genphoto.model.camera_encoder import DifferentialCameraEncoder
+from ..genphoto.model.differential import camera_embedding, camera_prompts, coarse_prior, setting_values
+from . import comfy_host
+
+WORKING_SET = 16  # memory that the camera encoder takes, in sizes of its input
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class CameraCondition:
+    """One camera adapter's view of a sweep.
+
+    Args:
+        sweep: the camera states, one per frame.
+        setting: the camera setting that the adapter steers.
+        features: per level (1,F,C,h,w), float32 on the CPU.
+        merges: the CameraMerges through which the features enter the motion modules.
+        role: tells this condition's merges from others in a MODEL.
+    """
+
+    sweep: CameraSweep
+    setting: CameraSetting
+    features: tuple[Tensor, ...]
+    merges: ModelPatcher
+    role: str
+
+    @property
+    def frames(self) -> int:
+        """Number of frames of the sweep."""
+        return len(self.sweep)
+
+    def __repr__(self) -> str:
+        return f"CameraCondition of {self.setting.label.lower()}: {'; '.join(self.sweep.labels)}"
+
+
+def encode(
+    clip: CLIP, sweep: CameraSweep, file: CameraFile, encoder: DifferentialCameraEncoder, merges: ModelPatcher
+) -> CameraCondition:
+    """The condition of a sweep, from the parts of a camera adapter.
+
+    Raises:
+        ValueError: if the adapter steers a setting that the sweep does not vary, the sweep has one frame, or the CLIP
+            is not of the kind that the adapter was trained with.
+    """
+    setting = setting_named(file.setting) if file.setting else _told_by(sweep)
+    values = setting_values(sweep, setting)
+    hidden = hidden_states(clip, camera_prompts(values, setting))
+    if hidden.shape[-1] != file.architecture.text_width:
+        raise ValueError(
+            f"The camera adapter needs the CLIP of Stable Diffusion 1.5 ({file.architecture.text_width} wide), but "
+            f"this one is {type(clip.cond_stage_model).__name__} ({hidden.shape[-1]} wide). Connect the CLIP of the "
+            "SD 1.5 checkpoint."
+        )
+    prior = coarse_prior(sweep, setting, values, file.variant, file.architecture.image_size)
+    embedding = camera_embedding(prior, hidden)
+    working = comfy_host.managed(encoder)
+    device = comfy_host.load(working, WORKING_SET * embedding.nbytes)
+    features = tuple(feature.cpu() for feature in encoder(embedding.to(device)))
+    return CameraCondition(sweep, setting, features, merges, f"camera {uuid.uuid4().hex}")
+
+
+def hidden_states(clip: CLIP, prompts: Sequence[str]) -> Tensor:
+    """Last hidden states (F,T,D) of the prompts, float32, by the text encoder as its file has it.
+
+    Without LoRA, hooks or "CLIP Set Last Layer": the adapters learned the differences of the bare encoder.
+    """
+    bare = clip.clone()
+    bare.layer_idx, bare.tokenizer_options = None, {}
+    patcher = bare.patcher
+    patcher.patches, patcher.weight_wrapper_patches, patcher.hook_patches = {}, {}, {}
+    patcher.injections, patcher.is_injected, patcher.forced_hooks = {}, False, None
+    patcher.patches_uuid = uuid.uuid4()  # by which ComfyUI notices that the loaded weights are others
+    states = []
+    for prompt in prompts:
+        comfy_host.stop_if_cancelled()
+        states.append(bare.encode_from_tokens(bare.tokenize(prompt)).float().cpu())
+    return torch.cat(states)
+
+
+def _told_by(sweep: CameraSweep) -> CameraSetting:
+    """The setting of a released adapter, whose file does not say it: what varies and has a released adapter."""
+    released = [setting for setting in (*sweep.settings, *SETTINGS) if setting.published]
+    varying = [s for s in released if len({s.read(camera) for camera in sweep.cameras}) > 1]
+    setting = (varying or released)[0]
+    log.info("The camera adapter does not say which setting it steers; taken for one of %s.", setting.label.lower())
+    return setting

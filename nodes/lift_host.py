@@ -1,0 +1,104 @@
+"""Attaches a Lift and its cameras to ComfyUI's MODEL. The MODEL's own modules are never changed.
+
+A lifted MODEL is a clone with one wrapper around every sampling run and one around every call of the UNet. Motion
+modules and camera merges are additional models of the clone, so that ComfyUI loads and unloads them with it.
+"""
+
+from typing import Any
+
+import torch
+from comfy.model_patcher import ModelPatcher
+from comfy.patcher_extension import WrapperExecutor, WrappersMP
+
+from .additional_models import additional, with_additional
+from .camera_condition import CameraCondition
+from .noise_schedule import linear_betas
+from .sweep_run import AppliedCamera, SweepRun
+from .unet_sites import applied_at_sites, mismatch
+
+KEY = "genphoto"  # of our wrappers and, within a run, of its SweepRun in the transformer options
+LIFT = "lift"  # role of the motion modules among the additional models
+CAMERAS = "genphoto_cameras"  # in the model options: the cameras applied to a clone, a tuple
+
+
+def lift_model(model: ModelPatcher, lift: ModelPatcher) -> ModelPatcher:
+    """A clone of MODEL whose UNet runs the motion modules of `lift`, on the noise schedule they were trained on.
+
+    Raises:
+        ValueError: if the MODEL is lifted already, or is not the UNet that the motion modules fit.
+    """
+    if additional(model, LIFT):
+        raise ValueError("This MODEL is lifted already. Connect the MODEL from before the other 'Lift Model'.")
+    if why := mismatch(model.get_model_object("diffusion_model"), lift.model.architecture):
+        raise ValueError(
+            f"Motion modules need a Stable Diffusion 1.5 MODEL, but this is {type(model.model.model_config).__name__} "
+            f"({type(model.model).__name__}): {why}. Load an SD 1.5 checkpoint."
+        )
+    lifted = with_additional(model, LIFT, lift)
+    lifted.add_object_patch("model_sampling", linear_betas(model.get_model_object("model_sampling")))
+    lifted.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, KEY, _sample)
+    lifted.add_wrapper_with_key(WrappersMP.APPLY_MODEL, KEY, _apply_model)
+    return lifted
+
+
+def apply_camera(
+    model: ModelPatcher,
+    condition: CameraCondition,
+    strength: float = 1.0,
+    start_percent: float = 0.0,
+    end_percent: float = 1.0,
+) -> ModelPatcher:
+    """A clone of a lifted MODEL that is steered by this camera too.
+
+    Raises:
+        ValueError: if the MODEL is not lifted, has other levels, or has a camera with another number of frames.
+    """
+    lift = additional(model, LIFT)
+    if lift is None:
+        raise ValueError("This MODEL has no motion modules. Add the node 'Lift Model' (GenPhotoLiftModel) before.")
+    made_for, own = condition.merges.model.architecture, lift.model.architecture
+    if made_for.sites != own.sites or made_for.channels != own.channels:
+        raise ValueError(
+            f"The camera adapter was made for a UNet of widths {made_for.channels}, this one has {own.channels}. "
+            "Choose the adapter that belongs to the motion module."
+        )
+    cameras = model.model_options.get(CAMERAS, ())
+    if cameras and cameras[0].condition.frames != condition.frames:
+        raise ValueError(
+            f"All cameras of a MODEL share its frames, but this one has {condition.frames} and the one applied before "
+            f"{cameras[0].condition.frames}. Give both sweeps the same number of frames."
+        )
+    steered = with_additional(model, condition.role, condition.merges)
+    applied = AppliedCamera(condition, strength, start_percent, end_percent)
+    steered.model_options[CAMERAS] = (*cameras, applied)
+    return steered
+
+
+def _sample(executor: WrapperExecutor, noise: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+    """Around a sampling run: its options are a copy for this run, so what is put there ends with it."""
+    guider = executor.class_obj
+    sampling = guider.model_patcher.get_model_object("model_sampling")
+    run = SweepRun(noise.shape, guider.model_options.get(CAMERAS, ()), sampling)
+    guider.model_options["transformer_options"][KEY] = run
+    return executor(noise, *args, **kwargs)
+
+
+def _apply_model(
+    executor: WrapperExecutor,
+    x: torch.Tensor,
+    t: torch.Tensor,
+    c_concat: torch.Tensor | None,
+    c_crossattn: torch.Tensor | None,
+    control: Any,
+    transformer_options: dict[str, Any],
+    *args: Any,
+    **kwargs: Any,
+) -> torch.Tensor:
+    """Around a call of the UNet, with x (n,C,h,w) and sigma t (n,): runs the motion modules at their sites."""
+    model = executor.class_obj
+    run: SweepRun = transformer_options[KEY]
+    lift = additional(model.current_patcher, LIFT).model
+    frames = run.shown(x.shape[0], transformer_options)
+    cameras = run.active(model.current_patcher, t[0].item(), x.shape[-2:])
+    with applied_at_sites(model.diffusion_model, lambda site, hidden: lift(site, hidden, frames, cameras)):
+        return executor(x, t, c_concat, c_crossattn, control, transformer_options, *args, **kwargs)

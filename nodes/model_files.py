@@ -1,0 +1,99 @@
+"""The folders of our model files, and the files in them as networks under ComfyUI's memory management."""
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import folder_paths
+import torch
+from comfy.model_patcher import ModelPatcher
+
+from ..genphoto.checkpoint import (
+    CameraFile,
+    MotionFile,
+    build_camera,
+    build_lift,
+    camera_adapter,
+    load,
+    motion_module,
+)
+from ..genphoto.model.camera_encoder import DifferentialCameraEncoder
+from . import comfy_host
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFolder:
+    """A kind of model file.
+
+    Args:
+        key: ComfyUI's name of its folders, also in extra_model_paths.yaml; the first is models/<key>.
+        file: name of a released file.
+        source: where that file is found.
+    """
+
+    key: str
+    file: str
+    source: str
+
+    @property
+    def advice(self) -> str:
+        """What to do to have such a file."""
+        return f"Put {self.file} ({self.source}) into models/{self.key}."
+
+    def register(self) -> None:
+        """Makes the folder known; other packs may have done so before."""
+        folder_paths.add_model_folder_path(self.key, os.path.join(folder_paths.models_dir, self.key))
+        folder_paths.folder_names_and_paths[self.key][1].update(folder_paths.supported_pt_extensions)
+
+    def names(self) -> list[str]:
+        """The files there; the released one where there is none, so that the message about it can be seen."""
+        return folder_paths.get_filename_list(self.key) or [self.file]
+
+    def problem(self, name: str) -> str | None:
+        """Why the file cannot be used, before anything runs."""
+        if folder_paths.get_full_path(self.key, name):
+            return None
+        places = " or ".join(folder_paths.get_folder_paths(self.key))
+        return f"{name} is not in {places}. {self.advice} Then press R to refresh the lists."
+
+    def path(self, name: str) -> Path:
+        """The file."""
+        return Path(folder_paths.get_full_path_or_raise(self.key, name))
+
+    def fingerprint(self, name: str) -> tuple[int, int] | None:
+        """Changes when the file is replaced."""
+        found = folder_paths.get_full_path(self.key, name)
+        return found and (os.stat(found).st_mtime_ns, os.stat(found).st_size)
+
+
+MOTION_MODULES = ModelFolder(
+    "animatediff_models", "v3_sd15_mm.ckpt", "AnimateDiff v3, huggingface.co/guoyww/animatediff"
+)
+CAMERA_ADAPTERS = ModelFolder(
+    "genphoto", "checkpoint-bokehK.ckpt", "Generative Photography, huggingface.co/pandaphd/generative_photography"
+)
+
+
+def load_lift(path: Path, dtype: torch.dtype, disable_dynamic: bool = False) -> ModelPatcher:
+    """The motion modules of a file, with weights of `dtype`; position codes stay in float32."""
+    file = motion_module(*load(path), path.name)
+    lift = build_lift(_in_dtype(file, dtype), comfy_host.LAYERS)
+    patcher = comfy_host.managed(lift, disable_dynamic)
+    patcher.cached_patcher_init = (load_lift, (path, dtype))  # another GPU loads its own
+    return patcher
+
+
+def load_camera(
+    path: Path, disable_dynamic: bool = False
+) -> tuple[CameraFile, DifferentialCameraEncoder, ModelPatcher]:
+    """A camera adapter: the file, its encoder to be run once, and its merges for the MODEL."""
+    file = camera_adapter(*load(path), path.name)
+    encoder, merges = build_camera(file, comfy_host.LAYERS)
+    patcher = comfy_host.managed(merges, disable_dynamic)
+    patcher.cached_patcher_init = (load_camera, (path,), 2)
+    return file, encoder, patcher
+
+
+def _in_dtype(file: MotionFile, dtype: torch.dtype) -> MotionFile:
+    weights = {key: value if key.endswith(".pe") else value.to(dtype) for key, value in file.weights.items()}
+    return replace(file, weights=weights)

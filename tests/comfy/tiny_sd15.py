@@ -1,0 +1,176 @@
+"""A Stable Diffusion 1.5 in miniature, with ComfyUI's own classes: 2 levels of 32 and 64 channels, random weights.
+
+`install` writes the model files and adds three nodes to a running ComfyUI: TestModel and TestClip give what a
+checkpoint loader would, TestKeep ends a graph. `prompt` is the graph from there to latents.
+"""
+
+import torch
+
+from genphoto.checkpoint import CameraFile, MotionFile, save_camera_adapter, save_motion_module
+from genphoto.model.camera_encoder import DifferentialCameraEncoder
+from genphoto.model.config import Architecture
+from genphoto.model.lift import CameraMerges, Lift
+
+ARCHITECTURE = Architecture(channels=(32, 64), image_size=(64, 96), text_width=64)
+MOTION, ZOOM, BLUR = "tiny_motion.safetensors", "tiny_focal_length.safetensors", "tiny_bokeh.safetensors"
+FRAMES = 5
+OBJECTS: dict[tuple[str, str], object] = {}  # what TestModel and TestClip give, by type and name
+
+
+def random_(module, seed):
+    """Weights of a size that keeps activations near 1."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in module.named_parameters():
+            values = torch.randn(parameter.shape, generator=generator)
+            if parameter.ndim > 1:
+                values = values / parameter[0].numel() ** 0.5
+            else:
+                values = 0.1 * values + name.endswith("weight")
+            parameter.copy_(values)
+    return module
+
+
+def model(channel_mult=(1, 2), context=64, config="SD15", dtype=torch.float32, prediction="EPS"):
+    """A MODEL whose last level has no text attention, as SD 1.5."""
+    import comfy.model_base
+    import comfy.model_patcher
+    import comfy.supported_models
+
+    levels = len(channel_mult)
+    settings = {
+        "image_size": 32,
+        "in_channels": 4,
+        "out_channels": 4,
+        "model_channels": 32,
+        "channel_mult": list(channel_mult),
+        "num_res_blocks": [2] * levels,
+        "transformer_depth": [1] * (2 * levels - 2) + [0, 0],
+        "transformer_depth_output": [1] * (3 * levels - 3) + [0, 0, 0],
+        "transformer_depth_middle": 1,
+        "context_dim": context,
+        "use_linear_in_transformer": False,
+        "use_spatial_transformer": True,
+        "use_temporal_attention": False,
+        "adm_in_channels": None,
+        "legacy": False,
+        "dtype": dtype,
+    }
+    settings = getattr(comfy.supported_models, config)(settings)
+    network = comfy.model_base.BaseModel(settings, comfy.model_base.ModelType[prediction])
+    random_(network.diffusion_model, 1)
+    cpu = torch.device("cpu")
+    return comfy.model_patcher.CoreModelPatcher(network, cpu, cpu)
+
+
+def clip(width=64):
+    """A CLIP with the real tokenizer and the real text encoder, of another width and depth."""
+    import comfy.sd
+    import comfy.sd1_clip
+    import comfy.supported_models_base
+
+    sizes = {"hidden_size": width, "intermediate_size": 2 * width, "num_attention_heads": 2, "num_hidden_layers": 3}
+    made = comfy.sd.CLIP(
+        comfy.supported_models_base.ClipTarget(comfy.sd1_clip.SD1Tokenizer, comfy.sd1_clip.SD1ClipModel),
+        model_options={"clip_l_model_config": sizes, "dtype": torch.float32},
+    )
+    random_(made.cond_stage_model, 2)
+    return made
+
+
+def install(comfy):
+    """Model files in ComfyUI's folders, and the test nodes."""
+    import nodes
+
+    save_motion_module(
+        comfy.model_folder("animatediff_models") / MOTION,
+        MotionFile(ARCHITECTURE, random_(Lift(ARCHITECTURE), 3).state_dict()),
+    )
+    for seed, (name, setting) in enumerate({ZOOM: "focal_length", BLUR: "bokeh"}.items(), 4):
+        encoder, merges = (random_(make(ARCHITECTURE), seed) for make in (DifferentialCameraEncoder, CameraMerges))
+        file = CameraFile(setting, "published", ARCHITECTURE, encoder.state_dict(), merges.state_dict(), FRAMES)
+        save_camera_adapter(comfy.model_folder("genphoto") / name, file)
+    OBJECTS["MODEL", "sd15"], OBJECTS["CLIP", "sd15"] = model(), clip()
+    nodes.NODE_CLASS_MAPPINGS.update(TestModel=_giver("MODEL"), TestClip=_giver("CLIP"), TestKeep=TestKeep)
+
+
+def _giver(kind):
+    class TestObject:
+        RETURN_TYPES, FUNCTION, CATEGORY = (kind,), "give", "tests"
+
+        @classmethod
+        def INPUT_TYPES(cls):
+            return {"required": {"name": ("STRING", {})}}
+
+        def give(self, name):
+            return (OBJECTS[kind, name],)
+
+    return TestObject
+
+
+class TestKeep:
+    """Ends a graph that is asked for its latents."""
+
+    RETURN_TYPES, FUNCTION, CATEGORY, OUTPUT_NODE = (), "keep", "tests", True
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"samples": ("LATENT",)}}
+
+    def keep(self, samples):
+        return {}
+
+
+SAMPLING = {"seed": 3, "steps": 2, "cfg": 4.0, "sampler_name": "ddim", "scheduler": "ddim_uniform", "denoise": 1.0}
+
+
+def node(class_type, **inputs):
+    """A node of an API-format prompt; a string with a dot is a link: "lift.0"."""
+    return {"class_type": class_type, "inputs": inputs}
+
+
+def sweep(setting="focal_length", first=24.0, last=70.0, frames=FRAMES):
+    """A CameraSweepSpec."""
+    base = {
+        "values": "",
+        "f_number": 64.0,
+        "focus_distance_m": 2.0,
+        "exposure_time_s": 0.5,
+        "iso": 100.0,
+        "color_temperature_k": 6504.0,
+        "sensor": "full-frame",
+        "blades": 0,
+    }
+    chosen = {"setting": setting, "setting.first": first, "setting.last": last, "setting.focal_length_mm": 24.0}
+    return node("CameraSweepSpec", frames=frames, spacing="linear", **base, **chosen)
+
+
+def prompt(steered=True, latents=FRAMES, **sampling):
+    """The graph: model, lift, sweep, camera, steered, positive, negative, empty, sample (a KSampler), keep."""
+    return {
+        "model": node("TestModel", name="sd15"),
+        "clip": node("TestClip", name="sd15"),
+        "lift": node("GenPhotoLiftModel", model=["model", 0], motion_module=MOTION),
+        "sweep": sweep(),
+        "camera": node("DifferentialCameraEncode", clip=["clip", 0], sweep=["sweep", 0], camera_adapter=ZOOM),
+        "steered": node(
+            "GenPhotoApplyCamera",
+            model=["lift", 0],
+            camera=["camera", 0],
+            strength=1.0,
+            start_percent=0.0,
+            end_percent=1.0,
+        ),
+        "positive": node("CLIPTextEncode", clip=["clip", 0], text="a blue lamp on a table"),
+        "negative": node("CLIPTextEncode", clip=["clip", 0], text=""),
+        "empty": node("EmptyLatentImage", width=96, height=64, batch_size=latents),
+        "sample": node(
+            "KSampler",
+            model=["steered" if steered else "lift", 0],
+            positive=["positive", 0],
+            negative=["negative", 0],
+            latent_image=["empty", 0],
+            **SAMPLING | sampling,
+        ),
+        "keep": node("TestKeep", samples=["sample", 0]),
+    }

@@ -1,0 +1,646 @@
+"""Model files: what is read, what is refused and with which words, and what survives a failure to write."""
+
+import json
+import os
+import pickle
+import re
+import stat
+from dataclasses import replace
+from functools import cache
+
+import pytest
+import safetensors.torch
+import torch
+from torch import nn
+
+from genphoto import checkpoint
+from genphoto.checkpoint import CameraFile, MotionFile, disk
+from genphoto.model.camera_encoder import DifferentialCameraEncoder
+from genphoto.model.config import PUBLISHED, Architecture
+from genphoto.model.lift import CameraMerges, Lift
+
+TINY = Architecture(channels=(32, 64), downscale=2, encoder_blocks=1)
+BLOCK = "transformer_blocks.0.attention_blocks.0."
+
+
+@cache
+def drawn(make, architecture):
+    with torch.device("meta"):
+        shapes = {key: value.shape for key, value in make(architecture).state_dict().items()}
+    generator = torch.Generator().manual_seed(0)
+    return {key: torch.randn(shape, generator=generator) * 0.1 for key, shape in shapes.items()}
+
+
+def weights_of(make, architecture=TINY):
+    return dict(drawn(make, architecture))
+
+
+def released_name(key, prefix=""):
+    """down.0.1.REST -> FORMATS 2.2: down_blocks.0.motion_modules.1.temporal_transformer.REST."""
+    direction, level, i, rest = key.split(".", 3)
+    return f"{prefix}{direction}_blocks.{level}.motion_modules.{i}.temporal_transformer.{rest}"
+
+
+def released_motion(architecture=TINY, prefix=""):
+    return {released_name(key, prefix): value for key, value in weights_of(Lift, architecture).items()}
+
+
+def released_merges(architecture=TINY, prefix=""):
+    """FORMATS 2.4: the processor of the first attention block."""
+    named = {
+        key.replace("qkv_merge", f"{BLOCK}processor.qkv_merge"): value
+        for key, value in weights_of(CameraMerges, architecture).items()
+    }
+    return {released_name(key, prefix): value for key, value in named.items()}
+
+
+def released_camera(architecture=TINY, prefix="", **others):
+    encoder = weights_of(DifferentialCameraEncoder, architecture)
+    return {
+        "epoch": 3,
+        "global_step": 1000,
+        "camera_encoder_state_dict": {f"{prefix}{key}": value for key, value in encoder.items()},
+        "attention_processor_state_dict": released_merges(architecture, prefix),
+        **others,
+    }
+
+
+def image_lora():
+    """FORMATS 2.3, two of its 128 pairs."""
+    at = "down_blocks.0.attentions.0.transformer_blocks.0"
+    return {
+        f"{at}.{attention}.processor.to_q_lora.{half}.weight": torch.full(shape, 0.5)
+        for attention in ("attn1", "attn2")
+        for half, shape in (("down", (16, 32)), ("up", (32, 16)))
+    }
+
+
+def camera_file(**changes):
+    file = CameraFile(
+        "bokeh", "physical", TINY, weights_of(DifferentialCameraEncoder), weights_of(CameraMerges), frames=5
+    )
+    return replace(file, **changes)
+
+
+def equal(one, other):
+    return one.keys() == other.keys() and all(
+        torch.equal(one[key], other[key]) and one[key].dtype == other[key].dtype for key in one
+    )
+
+
+def on_disk(tmp_path, state, name="file.ckpt", **options):
+    torch.save(state, tmp_path / name, **options)
+    return checkpoint.load(tmp_path / name)
+
+
+def saved_by_us(tmp_path, file, name="file.safetensors"):
+    save = checkpoint.save_motion_module if isinstance(file, MotionFile) else checkpoint.save_camera_adapter
+    save(tmp_path / name, file)
+    return checkpoint.load(tmp_path / name)
+
+
+def refused(call, *arguments):
+    with pytest.raises(ValueError, match=r".") as caught:
+        call(*arguments)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert len(message) < 700
+    return message
+
+
+# What is read
+
+
+def test_released_names_are_those_of_the_format():
+    """FORMATS 2: 560 motion keys and 40 merge keys at the published size."""
+    with torch.device("meta"):
+        lift, merges = Lift(PUBLISHED).state_dict(), CameraMerges(PUBLISHED).state_dict()
+    assert (len(lift), len(merges)) == (560, 40)
+    assert "down_blocks.0.motion_modules.1.temporal_transformer.proj_in.weight" in released_motion()
+    assert (
+        "up_blocks.1.motion_modules.2.temporal_transformer.transformer_blocks.0.attention_blocks.0.processor."
+        "qkv_merge.bias"
+    ) in released_merges()
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda m: m,
+        lambda m: {"motion_module_state_dict": m},
+        lambda m: {"epoch": 1, "global_step": 2, "state_dict": m},
+        lambda m: {"motion_module_state_dict": {f"module.{k}": v for k, v in m.items()}},
+        lambda m: {**m, "animatediff_config": {"version": 3}},
+    ],
+    ids=["flat", "wrapped", "state_dict", "module.", "config"],
+)
+def test_a_released_motion_module_builds_the_same_lift(tmp_path, wrap):
+    state, metadata = on_disk(tmp_path, wrap(released_motion()))
+    file = checkpoint.motion_module(state, metadata, "file.ckpt")
+    expected = weights_of(Lift)
+    assert file.architecture == Architecture(channels=(32, 64))  # the file says nothing of an encoder
+    assert equal(file.weights, expected)
+
+    built = checkpoint.build_lift(file)
+    direct = Lift(TINY)
+    direct.load_state_dict(expected)
+    x = torch.randn(5, 64, 4, 6, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(built("up.0.2", x, 5), direct("up.0.2", x, 5))
+
+
+def test_files_of_old_pytorch_are_read(tmp_path):
+    state, _ = on_disk(tmp_path, released_motion(), _use_new_zipfile_serialization=False)
+    assert equal(state, released_motion())
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+@pytest.mark.parametrize("epoch", [3, torch.tensor(3)], ids=["int", "tensor"])
+def test_a_released_camera_adapter_builds_the_same_encoder_and_merges(tmp_path, prefix, epoch):
+    optimizer = {"state": {0: {"exp_avg": torch.ones(8)}}, "param_groups": [{"lr": 1e-4}]}
+    released = released_camera(prefix=prefix, epoch=epoch, optimizer_state_dict=optimizer)
+    state, metadata = on_disk(tmp_path, released)
+    assert "optimizer_state_dict" not in state
+    file = checkpoint.camera_adapter(state, metadata, "file.ckpt")
+    assert (file.setting, file.variant, file.frames) == (None, "published", None)
+    assert file.architecture == TINY
+    assert equal(file.encoder, weights_of(DifferentialCameraEncoder))
+    assert equal(file.merges, weights_of(CameraMerges))
+
+    encoder, merges = checkpoint.build_camera(file)
+    direct = DifferentialCameraEncoder(TINY)
+    direct.load_state_dict(weights_of(DifferentialCameraEncoder))
+    embedding = torch.randn(1, 6, 5, 8, 12, generator=torch.Generator().manual_seed(1))
+    for feature, expected in zip(encoder(embedding), direct(embedding), strict=True):
+        assert torch.equal(feature, expected)
+    assert torch.equal(merges.at("down.1.0").qkv_merge.weight, weights_of(CameraMerges)["down.1.0.qkv_merge.weight"])
+
+
+def test_training_state_that_a_host_has_loaded_is_ignored():
+    state = released_camera(optimizer_state_dict={"state": {}}, scheduler={"last_epoch": 1})
+    assert equal(checkpoint.camera_adapter(state, None, "file.ckpt").merges, weights_of(CameraMerges))
+
+
+@pytest.mark.parametrize("wrap", [lambda w: w, lambda w: {"lora_state_dict": w}], ids=["flat", "wrapped"])
+def test_an_image_lora_keeps_its_keys(tmp_path, wrap):
+    state, _ = on_disk(tmp_path, wrap(image_lora()))
+    assert equal(checkpoint.image_lora(state, "file.ckpt"), image_lora())
+
+
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        Architecture(channels=(32,)),
+        Architecture(channels=(32, 64, 96), down_sites=1, up_sites=2, positions=40),
+        Architecture(channels=(64, 32), encoder_blocks=3, encoder_positions=20, downscale=4),
+    ],
+    ids=["one level", "sites and positions", "encoder"],
+)
+def test_released_shapes_tell_the_architecture(architecture):
+    motion = checkpoint.motion_module(released_motion(architecture), None, "m.ckpt").architecture
+    camera = checkpoint.camera_adapter(released_camera(architecture), None, "c.ckpt").architecture
+    unknown = {"encoder_blocks": 2, "encoder_positions": 16, "downscale": 8}
+    assert motion == replace(architecture, **unknown)
+    assert camera == replace(architecture, positions=32)
+
+
+def test_fewer_positions_than_the_encoder_knows_limit_the_windows():
+    short = replace(TINY, positions=8)
+    lift = checkpoint.build_lift(checkpoint.motion_module(released_motion(short), None, "m.ckpt"))
+    x = torch.randn(12, 32, 2, 2, generator=torch.Generator().manual_seed(1))
+    assert lift("down.0.0", x, 12).shape == x.shape
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16], ids=str)
+def test_round_trips_are_bit_equal(tmp_path, dtype):
+    unusual = replace(TINY, heads=4, image_size=(64, 96), encoder_positions=10)
+    motion = MotionFile(unusual, checkpoint.cast(weights_of(Lift, unusual), dtype))
+    camera = camera_file(
+        architecture=unusual,
+        encoder=checkpoint.cast(weights_of(DifferentialCameraEncoder, unusual), dtype),
+        merges=checkpoint.cast(weights_of(CameraMerges, unusual), dtype),
+    )
+    again = checkpoint.motion_module(*saved_by_us(tmp_path, motion), "m.safetensors")
+    assert again.architecture == unusual
+    assert equal(again.weights, motion.weights)
+    assert {again.weights["down.0.0.norm.weight"].dtype} == {dtype}
+    assert again.weights[f"down.0.0.{BLOCK}pos_encoder.pe"].dtype == torch.float32
+
+    again = checkpoint.camera_adapter(*saved_by_us(tmp_path, camera), "c.safetensors")
+    assert (again.setting, again.variant, again.frames) == ("bokeh", "physical", 5)
+    assert again.architecture == unusual
+    assert equal(again.encoder, camera.encoder)
+    assert equal(again.merges, camera.merges)
+
+
+def test_what_a_camera_adapter_does_not_know_stays_unknown(tmp_path):
+    file = camera_file(setting=None, variant="published", frames=None)
+    again = checkpoint.camera_adapter(*saved_by_us(tmp_path, file), "c.safetensors")
+    assert (again.setting, again.variant, again.frames) == (None, "published", None)
+
+
+def test_metadata_say_what_the_file_is(tmp_path):
+    _, metadata = saved_by_us(tmp_path, camera_file())
+    architecture = json.loads(metadata.pop("architecture"))
+    assert Architecture.from_dict(architecture) == TINY
+    assert metadata == {
+        "format": "genphoto",
+        "version": "1",
+        "kind": "camera_adapter",
+        "setting": "bokeh",
+        "variant": "physical",
+        "frames": "5",
+    }
+
+
+def test_position_codes_become_float32_and_weights_stay():
+    half = {key: value.half() for key, value in released_motion().items()}
+    weights = checkpoint.motion_module(half, None, "m.ckpt").weights
+    dtypes = {key.endswith(".pe"): value.dtype for key, value in weights.items()}
+    assert dtypes == {True: torch.float32, False: torch.float16}
+
+
+# Building
+
+
+def test_building_draws_no_random_numbers_and_copies_nothing():
+    file = MotionFile(TINY, checkpoint.cast(weights_of(Lift), torch.float16))
+    before = torch.random.get_rng_state()
+    lift = checkpoint.build_lift(file)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    for key, value in lift.state_dict().items():
+        assert value.data_ptr() == file.weights[key].data_ptr(), key
+    assert not lift.training
+
+
+class LazyLinear(nn.Linear):
+    """A host's layer that has no weights until they are loaded, as in ComfyUI 0.33 with lazy files."""
+
+    def __init__(self, inputs, outputs, bias=True):
+        nn.Module.__init__(self)
+        self.weight = self.bias = None
+
+    def _load_from_state_dict(self, state_dict, prefix, *_):
+        for key, value in state_dict.items():
+            setattr(self, key.removeprefix(prefix), nn.Parameter(value))
+
+
+class Host:
+    Linear, Conv2d, LayerNorm, GroupNorm = LazyLinear, nn.Conv2d, nn.LayerNorm, nn.GroupNorm
+
+
+def test_a_host_builds_with_its_own_layers_in_the_type_of_the_file():
+    motion = MotionFile(TINY, checkpoint.cast(weights_of(Lift), torch.bfloat16))
+    lift = checkpoint.build_lift(motion, Host)
+    assert isinstance(lift.at("down.0.0").proj_in, LazyLinear)
+    assert equal(lift.state_dict(), motion.weights)
+    encoder, merges = checkpoint.build_camera(camera_file(), Host)
+    assert isinstance(merges.at("up.0.0").qkv_merge, LazyLinear)
+    assert equal(merges.state_dict(), weights_of(CameraMerges))
+    assert equal(encoder.state_dict(), weights_of(DifferentialCameraEncoder))
+
+
+def test_building_is_strict():
+    weights = weights_of(Lift)
+    del weights["down.0.0.proj_in.bias"]
+    assert "missing: 1 (down.0.0.proj_in.bias)" in refused(checkpoint.build_lift, MotionFile(TINY, weights))
+    merges = weights_of(CameraMerges) | {"down.9.9.qkv_merge.bias": torch.zeros(1)}
+    assert "unexpected: 1 (down.9.9.qkv_merge.bias)" in refused(checkpoint.build_camera, camera_file(merges=merges))
+
+
+# What is something else
+
+
+def renamed(weights, old, new):
+    return {key.replace(old, new): value for key, value in weights.items()}
+
+
+SITE = "down_blocks.0.motion_modules.0.temporal_transformer"
+OTHERS = {
+    "SDXL": ({SITE.replace("0.m", f"{n}.m") + ".norm.bias": torch.ones(320 << n) for n in range(3)}, "for SDXL"),
+    "HotShot-XL": (renamed(released_motion(), "motion_modules", "temporal_attentions"), "HotShot-XL, for SDXL"),
+    "v1": (released_motion(replace(TINY, positions=24)), "AnimateDiff v1 (24 positions)"),
+    "v2": (
+        released_motion() | {SITE.replace("down_blocks.0", "mid_block") + ".norm.bias": torch.ones(64)},
+        "AnimateDiff v2",
+    ),
+    "motion LoRA": ({f"{SITE}.{BLOCK}processor.to_q_lora.down.weight": torch.ones(4, 32)}, "a motion LoRA"),
+    "image LoRA": (image_lora(), "an image LoRA"),
+    "kohya LoRA": ({"lora_unet_down_blocks_0_attentions_0.lora_down.weight": torch.ones(4, 32)}, "an image LoRA"),
+    "checkpoint": ({"model.diffusion_model.input_blocks.0.0.weight": torch.ones(1)}, "a whole Stable Diffusion"),
+    "UNet": ({"down_blocks.0.resnets.0.conv1.weight": torch.ones(1), **released_motion()}, "a UNet"),
+    "SparseCtrl": ({"controlnet": {"controlnet_cond_embedding.weight": torch.ones(1)}}, "a SparseCtrl"),
+    "CameraCtrl": (renamed(released_camera(), "camera_encoder_state", "pose_encoder_state"), "adapter of CameraCtrl"),
+    "encoder": (released_camera()["camera_encoder_state_dict"], "half a camera adapter (the encoder without"),
+    "merges": (released_merges(), "half a camera adapter (the merges without"),
+    "VAE": ({"encoder.conv_in.weight": torch.ones(1)}, "a VAE"),
+    "text encoder": ({"text_model.final_layer_norm.bias": torch.ones(1)}, "a text encoder"),
+    "foreign": ({"layer.weight": torch.ones(1), 7: torch.ones(1)}, "unknown, with the keys layer.weight, 7"),
+    "empty": ({}, "a dictionary without weights"),
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_something_else_is_named_and_the_right_file_too(tmp_path, kind):
+    state, words = OTHERS[kind]
+    state, metadata = on_disk(tmp_path, state)
+    message = refused(checkpoint.motion_module, state, metadata, "chosen.ckpt")
+    assert message.startswith("chosen.ckpt is ")
+    assert words in message
+    assert message.endswith("Use v3_sd15_mm.ckpt from the AnimateDiff v3 release.")
+    message = refused(checkpoint.camera_adapter, state, metadata, "chosen.ckpt")
+    assert message.startswith("chosen.ckpt is ")
+    assert "checkpoint-bokehK.ckpt" in message
+    if kind not in ("SDXL", "v1", "v2"):  # for a camera these are motion modules like any other
+        assert words in message
+
+
+def test_motion_modules_cameras_and_loras_are_not_taken_for_each_other(tmp_path):
+    files = {
+        "a motion module": [released_motion(), saved_by_us(tmp_path, MotionFile(TINY, weights_of(Lift)))[0]],
+        "a camera adapter": [released_camera(), saved_by_us(tmp_path, camera_file())[0]],
+        "an image LoRA": [image_lora()],
+    }
+    readers = {
+        "a motion module": lambda state: checkpoint.motion_module(state, None, "x.ckpt"),
+        "a camera adapter": lambda state: checkpoint.camera_adapter(state, None, "x.ckpt"),
+        "an image LoRA": lambda state: checkpoint.image_lora(state, "x.ckpt"),
+    }
+    for wanted, read in readers.items():
+        for kind in files.keys() - {wanted}:
+            for state in files[kind]:
+                assert refused(read, state).startswith(f"x.ckpt is {kind}; {wanted} was expected here. Use ")
+
+
+def test_a_camera_adapter_without_its_merges_is_half_of_one():
+    state = released_camera()
+    del state["attention_processor_state_dict"]
+    assert "half a camera adapter (the encoder without the merges)" in refused(
+        checkpoint.camera_adapter, state, None, "x.ckpt"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda w: w.popitem(), "incomplete"),
+        (lambda w: w.update({k: torch.ones(32, 15) for k in w if "up" in k}), "rank 16 in down.weight and 15"),
+        (lambda w: w.update({"lora_te_text_model.alpha": torch.tensor(1.0)}), "of another key style (lora_te_"),
+    ],
+)
+def test_an_image_lora_needs_whole_pairs(change, words):
+    weights = image_lora()
+    change(weights)
+    message = refused(checkpoint.image_lora, weights, "lora.ckpt")
+    assert message.startswith("lora.ckpt")
+    assert words in message
+
+
+# What is damaged
+
+KEY = f"{SITE}.proj_in.weight"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({KEY: None}, ["missing: 1 (down.0.0.proj_in.weight)"]),
+        ({f"{SITE}.extra": torch.ones(1)}, ["unexpected: 1 (down.0.0.extra)"]),
+        ({KEY: torch.ones(32, 31)}, ["wrong shapes: 1 (down.0.0.proj_in.weight (32, 31) in place of (32, 32))"]),
+        ({KEY: torch.ones(32, 32, dtype=torch.int64)}, ["wrong types: 1 (down.0.0.proj_in.weight torch.int64)"]),
+        ({KEY: torch.ones(32, 32).to(torch.float8_e4m3fn)}, ["wrong types: 1", "float8_e4m3fn"]),
+        ({KEY: "text"}, ["no tensors: 1 (down.0.0.proj_in.weight)"]),
+        ({KEY: torch.full((32, 32), torch.nan)}, ["NaN", "down.0.0.proj_in.weight"]),
+        ({KEY: torch.full((32, 32), torch.inf, dtype=torch.float16)}, ["infinite", "down.0.0.proj_in.weight"]),
+        ({KEY: None, f"{SITE}.extra": torch.ones(1)}, ["missing: 1 (", "unexpected: 1 ("]),
+    ],
+    ids=["missing", "unexpected", "shape", "integers", "float8", "no tensor", "NaN", "infinite", "both"],
+)
+def test_damaged_weights_are_named(change, words):
+    weights = released_motion() | change
+    weights = {key: value for key, value in weights.items() if value is not None}
+    message = refused(checkpoint.motion_module, weights, None, "damaged.ckpt")
+    assert message.startswith("damaged.ckpt is damaged")
+    assert all(word in message for word in words), message
+
+
+def test_damage_in_a_camera_adapter_says_in_which_half():
+    state = released_camera()
+    del state["camera_encoder_state_dict"]["encoder_conv_in.bias"]
+    message = refused(checkpoint.camera_adapter, state, None, "c.ckpt")
+    assert message.startswith("c.ckpt (camera encoder) is damaged")
+    assert "missing: 1 (encoder_conv_in.bias)" in message
+    state = released_camera()
+    state["attention_processor_state_dict"].popitem()
+    message = refused(checkpoint.camera_adapter, state, None, "c.ckpt")
+    assert message.startswith("c.ckpt (camera merges) is damaged")
+
+
+@pytest.mark.parametrize("half", ["camera_encoder_state_dict", "attention_processor_state_dict"])
+def test_numbers_that_are_none_in_either_half_of_an_adapter_are_refused(half):
+    state = released_camera()
+    key = next(key for key in state[half] if key.endswith("bias"))
+    state[half][key] = torch.full_like(state[half][key], torch.nan)
+    assert "c.ckpt is damaged: numbers that are infinite or none (NaN)" in refused(
+        checkpoint.camera_adapter, state, None, "c.ckpt"
+    )
+
+
+def test_long_lists_of_keys_are_cut():
+    weights = {key: value for key, value in released_motion().items() if ".norms." not in key}
+    message = refused(checkpoint.motion_module, weights, None, "m.ckpt")
+    assert re.search(r"missing: 40 \((\S+, ){3}\S+ and 36 more\)", message)
+
+
+def test_weights_so_large_that_their_sum_overflows_are_finite():
+    weights = released_motion() | {KEY: torch.full((32, 32), torch.finfo(torch.float32).max)}
+    assert checkpoint.motion_module(weights, None, "m.ckpt").weights["down.0.0.proj_in.weight"][0, 0] > 3e38
+
+
+def test_widths_that_no_layer_takes_are_refused():
+    message = refused(checkpoint.motion_module, released_wide(), None, "m.ckpt")
+    assert "widths [36] that are not multiples of 32 and of 8 heads" in message
+
+
+def released_wide():
+    """Width 36 in the one key that tells it."""
+    return {f"{SITE}.norm.bias": torch.ones(36)}
+
+
+# Our own format
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"version": "2"}, "format version '2', newer than 1: update GenPhoto"),
+        ({"version": "one"}, "format version 'one'"),
+        ({"kind": "motion_module"}, "says that it is 'motion_module', but holds a camera adapter"),
+        ({"format": "pt"}, "its metadata are lost"),
+        ({"setting": "zoom"}, "Unknown camera setting 'zoom'. Settings: focal_length"),
+        ({"setting": "aperture", "variant": "published"}, "No adapter was published for aperture"),
+        ({"variant": "other"}, "Unknown variant 'other'. Variants: physical, published"),
+        ({"frames": "many"}, "frames = 'many'"),
+        ({"frames": "0"}, "frames = '0'"),
+        ({"architecture": "{"}, "its architecture cannot be read"),
+        ({"architecture": "[1]"}, "its architecture cannot be read (no dictionary)"),
+        ({"architecture": json.dumps(TINY.to_dict() | {"text_width": 0})}, "its architecture cannot be read"),
+        ({"architecture": json.dumps(TINY.to_dict() | {"heads": 2.5})}, "its architecture says heads = 2.5"),
+        ({"architecture": json.dumps(TINY.to_dict() | {"positions": -1})}, "its architecture says positions = -1"),
+        ({"architecture": json.dumps(TINY.to_dict() | {"depth": 3})}, "['depth']: this file needs a newer GenPhoto"),
+        ({"architecture": json.dumps(TINY.to_dict() | {"channels": (32, 96)})}, "say channels = (32, 96), its weights"),
+        ({"architecture": json.dumps(TINY.to_dict() | {"heads": 5})}, "not multiples of 32 and of 5 heads"),
+    ],
+)
+def test_metadata_that_do_not_fit_are_refused(tmp_path, change, words):
+    state, metadata = saved_by_us(tmp_path, camera_file())
+    safetensors.torch.save_file(state, tmp_path / "changed.safetensors", metadata | change)
+    message = refused(checkpoint.camera_adapter, *checkpoint.load(tmp_path / "changed.safetensors"), "changed.st")
+    assert message.startswith("changed.st")
+    assert words in message
+
+
+def test_a_motion_module_of_ours_that_lost_its_metadata_is_refused(tmp_path):
+    state, _ = saved_by_us(tmp_path, MotionFile(TINY, weights_of(Lift)))
+    assert "its metadata are lost" in refused(checkpoint.motion_module, state, {}, "m.safetensors")
+
+
+def test_more_than_an_adapter_in_our_format_is_refused(tmp_path):
+    state, metadata = saved_by_us(tmp_path, camera_file())
+    message = refused(checkpoint.camera_adapter, state | {"decoder.bias": torch.ones(1)}, metadata, "c.safetensors")
+    assert "unexpected keys beside a camera adapter: decoder.bias" in message
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"setting": "zoom"}, "Unknown camera setting"), ({"setting": "aperture", "variant": "published"}, "published")],
+)
+def test_an_adapter_of_no_setting_is_never_made(change, words):
+    assert words in refused(lambda: camera_file(**change))
+
+
+# Files
+
+
+def damaged(content):
+    return lambda path: path.write_bytes(content)
+
+
+def pickled(state, keep=1.0, **options):
+    def write(path):
+        torch.save(state, path, **options)
+        content = path.read_bytes()
+        path.write_bytes(content[: int(len(content) * keep)])
+
+    return write
+
+
+def truncated_safetensors(path):
+    safetensors.torch.save_file({"a": torch.ones(1000)}, path)
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+@pytest.mark.parametrize(
+    ("write", "words"),
+    [
+        (damaged(b""), "x.ckpt is empty (0 bytes)"),
+        (damaged(b"my notes\n" * 100), "x.ckpt is a text file"),
+        (damaged(b"version https://git-lfs.github.com/spec/v1\noid sha256:00"), "x.ckpt is a Git LFS pointer"),
+        (damaged(b"<!DOCTYPE html><html>Sign in</html>"), "x.ckpt is a web page"),
+        (damaged(b"\x89PNG\r\n\x1a\n" + bytes(100)), "x.ckpt is of an unknown format"),
+        (damaged(pickle.dumps({"a": 1})), "bytes is incomplete, or not written by torch.save"),
+        (pickled({"a": torch.ones(1000)}, keep=0.7), "bytes. Download it again"),
+        (pickled({"a": torch.ones(1000)}, keep=0.7, _use_new_zipfile_serialization=False), "incomplete"),
+        (truncated_safetensors, "is incomplete or damaged"),
+        (pickled([torch.ones(1)]), "x.ckpt holds a list, not a dictionary of weights"),
+        (pickled({"config": Architecture()}), "holds Python objects beside weights (genphoto.model.config.Archi"),
+        (lambda path: path.mkdir(), "x.ckpt cannot be read: Is a directory"),
+        (lambda path: None, "x.ckpt cannot be read: No such file"),
+    ],
+    ids=(
+        *("empty", "text", "lfs", "html", "png", "pickle", "zip", "legacy"),
+        *("safetensors", "list", "objects", "folder", "missing"),
+    ),
+)
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+def test_files_that_are_no_weights_are_refused(tmp_path, write, words):
+    write(tmp_path / "x.ckpt")
+    assert words in refused(checkpoint.load, tmp_path / "x.ckpt")
+
+
+class Program:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_file_cannot_run_a_program(tmp_path, zipped):
+    state = {"weights": Program(tmp_path / "it-ran")}
+    torch.save(state, tmp_path / "bad.ckpt", _use_new_zipfile_serialization=zipped)
+    message = refused(checkpoint.load, tmp_path / "bad.ckpt")
+    assert "holds Python objects beside weights (posix.mkdir)" in message or os.name != "posix"
+    assert "weights_only" not in message  # PyTorch's advice is to switch the protection off
+    assert not (tmp_path / "it-ran").exists()
+    torch.load(tmp_path / "bad.ckpt", weights_only=False)
+    assert (tmp_path / "it-ran").exists()  # the file does what this test fears
+
+
+def test_the_content_tells_the_format_and_not_the_name(tmp_path):
+    safetensors.torch.save_file({"a": torch.ones(3)}, tmp_path / "x.ckpt", {"said": "so"})
+    state, metadata = checkpoint.load(tmp_path / "x.ckpt")
+    assert torch.equal(state["a"], torch.ones(3))
+    assert metadata == {"said": "so"}
+
+
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    path = tmp_path / "file.safetensors"
+    saved_by_us(tmp_path, camera_file())
+    before = path.read_bytes()
+
+    def half_a_file(weights, target, metadata):
+        target.write_bytes(b"half")
+        raise safetensors.SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(disk, "save_file", half_a_file)
+    message = refused(checkpoint.save_camera_adapter, path, camera_file(frames=7))
+    assert "No space left on device (os error 28). Nothing was changed." in message
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_stopped_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    path = tmp_path / "file.safetensors"
+    saved_by_us(tmp_path, camera_file())
+    before = path.read_bytes()
+
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(disk.os, "replace", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        checkpoint.save_camera_adapter(path, camera_file(frames=7))
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permission bits")
+def test_a_written_file_has_the_permissions_of_any_new_file(tmp_path):
+    saved_by_us(tmp_path, camera_file())
+    (tmp_path / "other").touch()
+    modes = {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("file.safetensors", "other")}
+    assert len(modes) == 1
+
+
+def test_a_folder_that_is_missing_is_named(tmp_path):
+    message = refused(checkpoint.save_camera_adapter, tmp_path / "none" / "c.safetensors", camera_file())
+    assert "c.safetensors cannot be written: No such file or directory" in message
+
+
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf])
+def test_only_finite_weights_are_written(tmp_path, bad):
+    weights = weights_of(Lift) | {"down.0.0.proj_in.weight": torch.full((32, 32), bad)}
+    message = refused(checkpoint.save_motion_module, tmp_path / "m.safetensors", MotionFile(TINY, weights))
+    assert "down.0.0.proj_in.weight" in message
+    assert list(tmp_path.iterdir()) == []

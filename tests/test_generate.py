@@ -1,0 +1,324 @@
+"""Generation from files to files, with a tiny image model of the layout of SD 1.5 in a temporary folder."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from PIL import Image
+from safetensors.torch import save_file
+from tokenizers.pre_tokenizers import ByteLevel
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from genphoto import checkpoint
+from genphoto.camera.settings import setting_named
+from genphoto.camera.sweep import CameraSweep
+from genphoto.cli import main
+from genphoto.generate import SweepGenerator, decode, load_image_model
+from genphoto.model.camera_encoder import DifferentialCameraEncoder
+from genphoto.model.config import Architecture
+from genphoto.model.diffusers_host import LiftedUNet
+from genphoto.model.lift import CameraMerges, Lift
+
+TINY = Architecture(channels=(32, 64), heads=4, encoder_blocks=1, image_size=(64, 96), text_width=32)
+SWEEP = CameraSweep({"focal_length": [24, 35, 50]})
+SCENE = "a cat on a red chair"
+
+
+def random_(module, seed=0, scale=0.1):
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) * scale)
+    return module
+
+
+def write_base(folder):
+    torch.manual_seed(0)
+    UNet2DConditionModel(
+        block_out_channels=(32, 64),
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+        cross_attention_dim=32,
+        attention_head_dim=4,
+    ).save_pretrained(folder / "unet")
+    AutoencoderKL(
+        down_block_types=["DownEncoderBlock2D"] * 4,
+        up_block_types=["UpDecoderBlock2D"] * 4,
+        block_out_channels=[8] * 4,
+        layers_per_block=1,
+        norm_num_groups=4,
+    ).save_pretrained(folder / "vae")
+    letters = sorted(ByteLevel.alphabet())
+    pieces = [*letters, *(letter + "</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
+    tokenizer = CLIPTokenizer(vocab={piece: i for i, piece in enumerate(pieces)}, merges=[], model_max_length=8192)
+    tokenizer.save_pretrained(folder / "tokenizer")
+    text_encoder = CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=len(pieces),
+            hidden_size=32,
+            intermediate_size=32,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+        )
+    )
+    text_encoder.save_pretrained(folder / "text_encoder")
+
+
+def camera_file(setting="focal_length", architecture=TINY):
+    return checkpoint.CameraFile(
+        setting,
+        "published",
+        architecture,
+        random_(DifferentialCameraEncoder(architecture)).state_dict(),
+        random_(CameraMerges(architecture), 1).state_dict(),
+        5,
+    )
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("weights")
+    write_base(folder / "base")
+    lift = checkpoint.MotionFile(TINY, random_(Lift(TINY)).state_dict())
+    checkpoint.save_motion_module(folder / "motion.safetensors", lift)
+    checkpoint.save_camera_adapter(folder / "camera.safetensors", camera_file())
+    checkpoint.save_camera_adapter(folder / "unnamed.safetensors", camera_file(None))
+    key = "up_blocks.1.attentions.2.transformer_blocks.0.attn1.processor.to_out_lora"
+    torch.save(
+        {"lora_state_dict": {f"{key}.down.weight": torch.ones(2, 32), f"{key}.up.weight": torch.ones(32, 2)}},
+        folder / "lora.ckpt",
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def generator(weights):
+    image_model = load_image_model(weights / "base")
+    motion = checkpoint.motion_module(*checkpoint.load(weights / "motion.safetensors"), "motion")
+    encoder, merges = checkpoint.build_camera(camera_file())
+    return SweepGenerator(
+        LiftedUNet(image_model.unet, checkpoint.build_lift(motion)),
+        image_model.vae,
+        image_model.text_encoder,
+        image_model.tokenizer,
+        encoder,
+        merges,
+        setting_named("focal_length"),
+        "published",
+    )
+
+
+def test_frames_are_pictures_of_the_asked_size(generator):
+    frames = generator.generate(SCENE, SWEEP, steps=2)
+    assert frames.shape == (3, 3, 64, 96)
+    assert frames.dtype == torch.float32
+    assert 0 <= frames.min() < frames.max() <= 1
+    assert generator.generate(SCENE, SWEEP, steps=1, size=(72, 40)).shape == (3, 3, 72, 40)
+
+
+def test_a_seed_is_a_picture(generator):
+    one = generator.generate(SCENE, SWEEP, steps=2, seed=1)
+    torch.rand(3)
+    assert torch.equal(one, generator.generate(SCENE, SWEEP, steps=2, seed=1))
+    assert not torch.equal(one, generator.generate(SCENE, SWEEP, steps=2, seed=2))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"scene": "a dog"}, {"negative": "fog"}, {"guidance_scale": 2.0}, {"strength": 0.5}, {"sweep": [24, 30, 50]}],
+)
+def test_everything_asked_for_reaches_the_picture(generator, change):
+    def generate(scene=SCENE, sweep=(24, 35, 50), **options):
+        return generator.generate(scene, CameraSweep({"focal_length": list(sweep)}), steps=2, **options)
+
+    assert (generate(**change) - generate()).abs().max() > 1e-3
+
+
+def test_strength_zero_is_the_lift_without_a_camera(generator):
+    off = generator.generate(SCENE, SWEEP, steps=2, strength=0)
+    other_sweep = generator.generate(SCENE, CameraSweep({"focal_length": [70, 60, 24]}), steps=2, strength=0)
+    assert torch.equal(off, other_sweep)
+
+
+def test_texts_are_encoded_to_77_tokens_whatever_the_tokenizer_says(generator):
+    assert generator.tokenizer.model_max_length == 8192
+    states = generator.encode_text(["", "long " * 60])
+    assert states.shape == (2, 77, 32)
+    assert torch.allclose(states[0], generator.encode_text([""])[0], atol=1e-6)
+
+
+def test_frames_are_decoded_one_by_one_with_the_scale_of_the_vae(generator):
+    latents = torch.randn(2, 4, 8, 12, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = [generator.vae.decode(x[None] / 0.18215).sample[0] / 2 + 0.5 for x in latents]
+    assert torch.allclose(decode(latents, generator.vae), torch.stack(expected).clamp(0, 1), atol=1e-6)
+
+
+def test_generating_can_be_stopped(generator):
+    def stop(step, steps):
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        generator.generate(SCENE, SWEEP, steps=2, on_step=stop)
+    assert not any(module._forward_hooks for module in generator.model.unet.modules())
+
+
+def test_a_sweep_of_another_setting_is_refused(generator):
+    with pytest.raises(ValueError, match="steers focal_length, but the sweep varies shutter_speed"):
+        generator.generate(SCENE, CameraSweep({"shutter_speed": [0.1, 0.5]}))
+
+
+@pytest.mark.parametrize("size", [(60, 96), (64, 100), (0, 64)])
+def test_a_size_between_latents_is_refused(generator, size):
+    with pytest.raises(ValueError, match=r"multiples of 8, best of 64\. The trained size is 96 x 64"):
+        generator.generate(SCENE, SWEEP, size=size)
+
+
+def test_camera_and_motion_of_different_sizes_are_refused(generator):
+    other = Architecture(channels=(32, 32), heads=4, image_size=(64, 96), text_width=32)
+    encoder, merges = checkpoint.build_camera(camera_file(architecture=other))
+    with pytest.raises(ValueError, match=r"made for levels of width \(32, 32\).*motion module has \(32, 64\)"):
+        SweepGenerator(
+            generator.model,
+            generator.vae,
+            generator.text_encoder,
+            generator.tokenizer,
+            encoder,
+            merges,
+            generator.setting,
+            "published",
+        )
+
+
+@pytest.fixture
+def run(weights, tmp_path, capsys):
+    def run(*options, out="out", **changes):
+        files = {"base": "base", "motion": "motion.safetensors", "camera": "camera.safetensors"} | changes
+        given = [w for name, file in files.items() if file for w in (f"--{name}", str(weights / file))]
+        sweep = [] if "--setting" in options or "--sweep" in options else ["--setting", "focal_length", "--values", "24", "35", "50"]
+        argv = ["generate", "--scene", SCENE, *given, *sweep, "--steps", "2", "--device", "cpu", *options]
+        status = main([*argv, "--out", str(tmp_path / out)])
+        printed = capsys.readouterr()
+        return status, printed.out, printed.err
+
+    return run
+
+
+FILES = ["01_24mm.png", "02_35mm.png", "03_50mm.png", "contact_sheet.png", "sweep.json"]
+
+
+def test_the_command_writes_the_frames_of_the_library(run, generator, tmp_path):
+    status, printed, errors = run("--seed", "3", "--cfg", "5")
+    assert (status, errors) == (0, "")
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == FILES
+    assert all(name in printed for name in FILES)
+    frames = generator.generate(SCENE, SWEEP, steps=2, seed=3, guidance_scale=5.0)
+    for name, frame in zip(FILES, frames, strict=False):
+        written = np.asarray(Image.open(tmp_path / "out" / name)).astype(int)
+        assert np.abs(written - (frame.permute(1, 2, 0).numpy() * 255).round()).max() <= 1
+    assert CameraSweep.from_json((tmp_path / "out" / "sweep.json").read_text()) == SWEEP
+
+
+def test_the_command_merges_an_image_lora_and_takes_another_unet(run, weights, tmp_path):
+    def pictures(out):
+        return np.stack([np.asarray(Image.open(tmp_path / out / name)) for name in FILES[:3]])
+
+    assert run(out="plain")[0] == run(out="lora", lora="lora.ckpt")[0] == 0
+    assert run(out="unet", unet="base/unet")[0] == 0
+    assert (pictures("plain") != pictures("lora")).any()
+    assert (pictures("plain") == pictures("unet")).all()
+
+
+def test_the_merged_unet_of_a_base_comes_first_and_is_named(run, weights):
+    merged = weights / "base" / "unet_merged"
+    merged.symlink_to("unet", target_is_directory=True)
+    try:
+        assert f"UNet: {merged}" in run()[1]
+    finally:
+        merged.unlink()
+
+
+def test_an_adapter_that_does_not_say_its_setting_takes_the_one_of_the_sweep(run):
+    status, printed, _ = run(camera="unnamed.safetensors")
+    assert status == 0
+    assert "unnamed.safetensors does not say which setting it steers: taken as focal_length" in printed
+
+
+TWO_SETTINGS = "--setting focal_length --values 24 35 --setting shutter_speed --values 0.1 0.2".split()
+
+
+@pytest.mark.parametrize(
+    ("options", "changes", "message"),
+    [
+        ([], {"base": None, "motion": None}, r"not given\. --base: SD 1\.5 .* from https.*; --motion: .* v3_sd15_mm\.ckpt"),
+        ([], {"motion": "v3.ckpt"}, r"--motion: there is no v3\.ckpt in .*weights.*It should be the motion module .* from"),
+        ([], {"unet": "unet_merged"}, r"--unet: there is no unet_merged in .*It should be the folder unet_merged, from"),
+        ([], {"motion": "camera.safetensors"}, r"camera\.safetensors.*camera adapter"),
+        ([], {"lora": "motion.safetensors"}, r"motion\.safetensors.*motion module"),
+        ([], {"base": "base/vae"}, r"folder unet \(UNet2DConditionModel\) is missing in .*vae"),
+        ([], {"unet": "base/vae"}, "vae is not"),
+        ("--setting shutter_speed --values 0.1 0.5".split(), {}, "steers focal_length, but the sweep varies shutter_speed"),
+        (TWO_SETTINGS, {"camera": "unnamed.safetensors"}, "the sweep varies focal_length and shutter_speed"),
+        (["--size", "100x64"], {}, "100 x 64 pixels cannot be generated"),
+        (["--steps", "0"], {}, "steps = 0 is not between 1 and 100"),
+        (["--setting", "focal_length", "--values", "24"], {}, "at least 2 frames"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_in_one_line_and_nothing_is_written(run, tmp_path, options, changes, message):
+    status, _, errors = run(*options, **changes)
+    assert status == 2
+    assert len(errors.strip().splitlines()) == 1
+    assert re.search(message, errors), errors
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_part_without_all_its_weights_is_refused(weights, tmp_path):
+    folder = tmp_path / "base"
+    write_base(folder)
+    (folder / "tokenizer" / "tokenizer.json").unlink()
+    with pytest.raises(ValueError, match=r"tokenizer holds no vocab\.json"):
+        load_image_model(folder)
+    file = folder / "vae" / "diffusion_pytorch_model.safetensors"
+    save_file({"decoder.conv_out.bias": torch.zeros(3)}, file, {"format": "pt"})
+    with pytest.raises(ValueError, match=r"vae is not the AutoencoderKL .* weights are missing \(decoder\.conv_in\.bias"):
+        load_image_model(folder)
+
+
+def test_a_single_file_without_configuration_is_refused_and_nothing_downloaded(weights, tmp_path):
+    """In a process of its own: the cache of Hugging Face is chosen at import."""
+    single = tmp_path / "sd15.safetensors"
+    save_file({"model.diffusion_model.x": torch.zeros(1)}, single)
+    argv = ["generate", "--scene", "x", "--setting", "focal_length", "--values", "24", "35", "--base", str(single)]
+    argv += ["--motion", str(weights / "motion.safetensors"), "--camera", str(weights / "camera.safetensors")]
+    result = subprocess.run(
+        [sys.executable, "-m", "genphoto", *argv, "--out", str(tmp_path / "out")],
+        cwd=Path(__file__).parents[1],
+        env=os.environ | {"HF_HOME": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 2
+    assert "sd15.safetensors is a single file" in result.stderr
+    assert "Run once: hf download" in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_a_file_that_is_no_checkpoint_is_refused(weights, tmp_path):
+    single = tmp_path / "sd15.safetensors"
+    save_file({"model.diffusion_model.x": torch.zeros(1)}, single)
+    with pytest.raises(ValueError, match="cannot be read as a single-file SD 1.5 model"):
+        load_image_model(single, config=weights / "base")
+
+
+def test_listing_the_settings_imports_no_diffusers():
+    code = "import sys; from genphoto.cli import main; main(['settings']); print({'diffusers', 'transformers'} & set(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], capture_output=True, text=True)
+    assert result.stdout.splitlines()[-1] == "set()"
