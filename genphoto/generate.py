@@ -200,8 +200,8 @@ def _tokenizer(folder: Path) -> CLIPTokenizer:
 def _require_folder(kind: type, folder: Path) -> None:
     if not folder.is_dir():
         raise ValueError(
-            f"The folder {folder.name} ({kind.__name__}) is missing in {folder.parent}. A diffusers folder of SD 1.5 has "
-            "unet or unet_merged, vae, text_encoder and tokenizer."
+            f"The folder {folder.name} ({kind.__name__}) is missing in {folder.parent}. A diffusers folder of SD 1.5 "
+            "has unet or unet_merged, vae, text_encoder and tokenizer."
         )
 
 

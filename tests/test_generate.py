@@ -203,7 +203,11 @@ def run(weights, tmp_path, capsys):
     def run(*options, out="out", **changes):
         files = {"base": "base", "motion": "motion.safetensors", "camera": "camera.safetensors"} | changes
         given = [w for name, file in files.items() if file for w in (f"--{name}", str(weights / file))]
-        sweep = [] if "--setting" in options or "--sweep" in options else ["--setting", "focal_length", "--values", "24", "35", "50"]
+        sweep = (
+            []
+            if "--setting" in options or "--sweep" in options
+            else ["--setting", "focal_length", "--values", "24", "35", "50"]
+        )
         argv = ["generate", "--scene", SCENE, *given, *sweep, "--steps", "2", "--device", "cpu", *options]
         status = main([*argv, "--out", str(tmp_path / out)])
         printed = capsys.readouterr()
@@ -252,21 +256,41 @@ def test_an_adapter_that_does_not_say_its_setting_takes_the_one_of_the_sweep(run
     assert "unnamed.safetensors does not say which setting it steers: taken as focal_length" in printed
 
 
-TWO_SETTINGS = "--setting focal_length --values 24 35 --setting shutter_speed --values 0.1 0.2".split()
+SHUTTER = ["--setting", "shutter_speed", "--values", "0.1", "0.5"]
 
 
 @pytest.mark.parametrize(
     ("options", "changes", "message"),
     [
-        ([], {"base": None, "motion": None}, r"not given\. --base: SD 1\.5 .* from https.*; --motion: .* v3_sd15_mm\.ckpt"),
-        ([], {"motion": "v3.ckpt"}, r"--motion: there is no v3\.ckpt in .*weights.*It should be the motion module .* from"),
-        ([], {"unet": "unet_merged"}, r"--unet: there is no unet_merged in .*It should be the folder unet_merged, from"),
+        (
+            [],
+            {"base": None, "motion": None},
+            r"not given\. --base: SD 1\.5 .* from https.*; --motion: .* v3_sd15_mm\.ckpt",
+        ),
+        (
+            [],
+            {"motion": "v3.ckpt"},
+            r"--motion: there is no v3\.ckpt in .*weights.*It should be the motion module .* from",
+        ),
+        (
+            [],
+            {"unet": "unet_merged"},
+            r"--unet: there is no unet_merged in .*It should be the folder unet_merged, from",
+        ),
         ([], {"motion": "camera.safetensors"}, r"camera\.safetensors.*camera adapter"),
         ([], {"lora": "motion.safetensors"}, r"motion\.safetensors.*motion module"),
         ([], {"base": "base/vae"}, r"folder unet \(UNet2DConditionModel\) is missing in .*vae"),
         ([], {"unet": "base/vae"}, "vae is not"),
-        ("--setting shutter_speed --values 0.1 0.5".split(), {}, "steers focal_length, but the sweep varies shutter_speed"),
-        (TWO_SETTINGS, {"camera": "unnamed.safetensors"}, "the sweep varies focal_length and shutter_speed"),
+        (
+            SHUTTER,
+            {},
+            "steers focal_length, but the sweep varies shutter_speed",
+        ),
+        (
+            ["--setting", "focal_length", "--values", "24", "35", *SHUTTER],
+            {"camera": "unnamed.safetensors"},
+            "the sweep varies focal_length and shutter_speed",
+        ),
         (["--size", "100x64"], {}, "100 x 64 pixels cannot be generated"),
         (["--steps", "0"], {}, "steps = 0 is not between 1 and 100"),
         (["--setting", "focal_length", "--values", "24"], {}, "at least 2 frames"),
@@ -288,7 +312,9 @@ def test_a_part_without_all_its_weights_is_refused(weights, tmp_path):
         load_image_model(folder)
     file = folder / "vae" / "diffusion_pytorch_model.safetensors"
     save_file({"decoder.conv_out.bias": torch.zeros(3)}, file, {"format": "pt"})
-    with pytest.raises(ValueError, match=r"vae is not the AutoencoderKL .* weights are missing \(decoder\.conv_in\.bias"):
+    with pytest.raises(
+        ValueError, match=r"vae is not the AutoencoderKL .* weights are missing \(decoder\.conv_in\.bias"
+    ):
         load_image_model(folder)
 
 
@@ -314,11 +340,11 @@ def test_a_single_file_without_configuration_is_refused_and_nothing_downloaded(w
 def test_a_file_that_is_no_checkpoint_is_refused(weights, tmp_path):
     single = tmp_path / "sd15.safetensors"
     save_file({"model.diffusion_model.x": torch.zeros(1)}, single)
-    with pytest.raises(ValueError, match="cannot be read as a single-file SD 1.5 model"):
+    with pytest.raises(ValueError, match=r"cannot be read as a single-file SD 1\.5 model"):
         load_image_model(single, config=weights / "base")
 
 
 def test_listing_the_settings_imports_no_diffusers():
-    code = "import sys; from genphoto.cli import main; main(['settings']); print({'diffusers', 'transformers'} & set(sys.modules))"
+    code = "import sys; from genphoto.cli import main; main(['settings']); print('diffusers' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], capture_output=True, text=True)
-    assert result.stdout.splitlines()[-1] == "set()"
+    assert result.stdout.splitlines()[-1] == "False"

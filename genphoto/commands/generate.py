@@ -60,7 +60,10 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     group.add_argument("--camera", type=Path, metavar="FILE", help="camera adapter: .ckpt or .safetensors")
     group.add_argument("--lora", type=Path, metavar="FILE", help="image LoRA, merged into the UNet (default: none)")
     group.add_argument(
-        "--unet", type=Path, metavar="DIR", help="UNet (default: the base's unet_merged, or its unet where there is none)"
+        "--unet",
+        type=Path,
+        metavar="DIR",
+        help="UNet (default: the base's unet_merged, or its unet where there is none)",
     )
     group.add_argument(
         "--config", type=Path, metavar="DIR", help="for a single-file base: folder with configuration and tokenizer"
@@ -68,9 +71,13 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
     group = command.add_argument_group("sampling")
     group.add_argument("--steps", type=int, default=25, metavar="N", help="denoising steps (default 25)")
-    group.add_argument("--cfg", type=float, default=8.0, metavar="SCALE", help="weight of the scene's words (default 8)")
+    group.add_argument(
+        "--cfg", type=float, default=8.0, metavar="SCALE", help="weight of the scene's words (default 8)"
+    )
     group.add_argument("--seed", type=_reader(_seed), default=0, metavar="N", help="of the start noise (default 0)")
-    group.add_argument("--size", type=_reader(_size), metavar="WxH", help="pixels of a frame (default: the trained size)")
+    group.add_argument(
+        "--size", type=_reader(_size), metavar="WxH", help="pixels of a frame (default: the trained size)"
+    )
     group.add_argument("--strength", type=float, default=1.0, metavar="S", help="of the camera, 0 is off (default 1)")
     group.add_argument("--device", choices=("cpu", "cuda", "mps"), help="default: cuda, else mps, else cpu")
 
@@ -160,8 +167,8 @@ def _camera_file(path: Path, sweep: CameraSweep):
         names = [setting.name for setting in sweep.settings]
         if len(names) > 1:
             raise ValueError(
-                f"--camera {path.name} does not say which setting it steers, and the sweep varies {' and '.join(names)}. "
-                "Sweep the one that it was trained on."
+                f"--camera {path.name} does not say which setting it steers, and the sweep varies "
+                f"{' and '.join(names)}. Sweep the one that it was trained on."
             )
         camera = replace(camera, setting=names[0])
         print(f"{path.name} does not say which setting it steers: taken as {names[0]}, which the sweep varies.")

@@ -17,7 +17,9 @@ from torch.utils.checkpoint import checkpoint
 from .config import Architecture
 from .lift import ActiveCamera, Lift
 
-_LORA_KEY = re.compile(r"(?P<attention>.+)\.processor\.(?P<projection>to_q|to_k|to_v|to_out)_lora\.(?P<half>down|up)\.weight")
+_LORA_KEY = re.compile(
+    r"(?P<attention>.+)\.processor\.(?P<projection>to_q|to_k|to_v|to_out)_lora\.(?P<half>down|up)\.weight"
+)
 
 
 class LiftedUNet:
@@ -91,7 +93,9 @@ class LiftedUNet:
         return self.lift(site, x, frames, fresh)
 
 
-def merge_image_lora(unet: UNet2DConditionModel, lora: Mapping[str, Tensor], scale: float = 1.0) -> UNet2DConditionModel:
+def merge_image_lora(
+    unet: UNet2DConditionModel, lora: Mapping[str, Tensor], scale: float = 1.0
+) -> UNet2DConditionModel:
     """Add scale * up @ down to the attention weights of `unet`, in place; returns it.
 
     `lora` has the released keys, "<attention>.processor.to_q_lora.down.weight" and so on; they have no alpha.
@@ -120,8 +124,8 @@ def merge_image_lora(unet: UNet2DConditionModel, lora: Mapping[str, Tensor], sca
             wrong.append(f"{name} ({shapes[0]} times {shapes[1]}, the weight is {shapes[2]})")
     if wrong or not pairs:
         raise ValueError(
-            f"This image LoRA does not fit the UNet: {len(pairs)} pairs found, {len(wrong)} wrong: {', '.join(wrong[:6])}"
-            f"{' ...' if len(wrong) > 6 else ''}. Expected is a LoRA of the attentions of SD 1.5, such as "
+            f"This image LoRA does not fit the UNet: {len(pairs)} pairs found, {len(wrong)} wrong: "
+            f"{', '.join(wrong[:6])}{' ...' if len(wrong) > 6 else ''}. Expected is a LoRA of the attentions of SD 1.5, such as "
             "RealEstate10K_LoRA.ckpt."
         )
     with torch.no_grad():
@@ -146,8 +150,8 @@ def _check_sizes(unet: UNet2DConditionModel, modules: Mapping[str, nn.Module], a
     expected = _sizes(architecture.channels, dict(architecture.sites), architecture.text_width)
     if found != expected:
         raise ValueError(
-            f"This image model does not fit the motion module. Expected: {expected}. Found: {found}. The published motion "
-            "module is for SD 1.5 and models made from it; SD 2 and SDXL have other sizes."
+            f"This image model does not fit the motion module. Expected: {expected}. Found: {found}. The published "
+            "motion module is for SD 1.5 and models made from it; SD 2 and SDXL have other sizes."
         )
 
 
@@ -157,8 +161,8 @@ def _sizes(channels: Sequence[int], sites: Mapping[str, object], text_width: int
         return ", ".join(str(sum(site.startswith(prefix) for site in sites)) for prefix in prefixes)
 
     return (
-        f"levels of width {', '.join(map(str, channels))} with {per_level('down')} blocks down and {per_level('up')} up, "
-        f"text of width {text_width}"
+        f"levels of width {', '.join(map(str, channels))} with {per_level('down')} blocks down and {per_level('up')} "
+        f"up, text of width {text_width}"
     )
 
 

@@ -1,9 +1,10 @@
 """A Stable Diffusion 1.5 in miniature, with ComfyUI's own classes: 2 levels of 32 and 64 channels, random weights.
 
-`install` writes the model files and adds three nodes to a running ComfyUI: TestModel and TestClip give what a
-checkpoint loader would, TestKeep ends a graph. `prompt` is the graph from there to latents.
+The fixture `sd15` is a ComfyUI with its model files and with nodes that give its objects as loaders would: TestModel,
+TestClip, TestControlNet; TestKeep ends a graph. `prompt` is the graph from there to latents, `latents` its result.
 """
 
+import pytest
 import torch
 
 from genphoto.checkpoint import CameraFile, MotionFile, save_camera_adapter, save_motion_module
@@ -12,9 +13,11 @@ from genphoto.model.config import Architecture
 from genphoto.model.lift import CameraMerges, Lift
 
 ARCHITECTURE = Architecture(channels=(32, 64), image_size=(64, 96), text_width=64)
-MOTION, ZOOM, BLUR = "tiny_motion.safetensors", "tiny_focal_length.safetensors", "tiny_bokeh.safetensors"
+MOTION = "tiny_motion.safetensors"
+ZOOM, BLUR, SHUTTER = (f"tiny_{setting}.safetensors" for setting in ("focal_length", "bokeh", "shutter_speed"))
 FRAMES = 5
-OBJECTS: dict[tuple[str, str], object] = {}  # what TestModel and TestClip give, by type and name
+KINDS = {"MODEL": "Model", "CLIP": "Clip", "CONTROL_NET": "ControlNet"}
+OBJECTS: dict[tuple[str, str], object] = {}  # what TestModel, TestClip and TestControlNet give, by type and name
 
 
 def random_(module, seed):
@@ -78,6 +81,12 @@ def clip(width=64):
     return made
 
 
+def adapter(setting, seed=4):
+    """A camera adapter of that setting."""
+    encoder, merges = (random_(make(ARCHITECTURE), seed) for make in (DifferentialCameraEncoder, CameraMerges))
+    return CameraFile(setting, "published", ARCHITECTURE, encoder.state_dict(), merges.state_dict(), FRAMES)
+
+
 def install(comfy):
     """Model files in ComfyUI's folders, and the test nodes."""
     import nodes
@@ -86,12 +95,11 @@ def install(comfy):
         comfy.model_folder("animatediff_models") / MOTION,
         MotionFile(ARCHITECTURE, random_(Lift(ARCHITECTURE), 3).state_dict()),
     )
-    for seed, (name, setting) in enumerate({ZOOM: "focal_length", BLUR: "bokeh"}.items(), 4):
-        encoder, merges = (random_(make(ARCHITECTURE), seed) for make in (DifferentialCameraEncoder, CameraMerges))
-        file = CameraFile(setting, "published", ARCHITECTURE, encoder.state_dict(), merges.state_dict(), FRAMES)
-        save_camera_adapter(comfy.model_folder("genphoto") / name, file)
+    for seed, name in enumerate((ZOOM, BLUR, SHUTTER), 4):
+        save_camera_adapter(comfy.model_folder("genphoto") / name, adapter(name[5:-12], seed))
     OBJECTS["MODEL", "sd15"], OBJECTS["CLIP", "sd15"] = model(), clip()
-    nodes.NODE_CLASS_MAPPINGS.update(TestModel=_giver("MODEL"), TestClip=_giver("CLIP"), TestKeep=TestKeep)
+    givers = {f"Test{name}": _giver(kind) for kind, name in KINDS.items()}
+    nodes.NODE_CLASS_MAPPINGS.update(givers, TestKeep=TestKeep)
 
 
 def _giver(kind):
@@ -124,8 +132,26 @@ class TestKeep:
 SAMPLING = {"seed": 3, "steps": 2, "cfg": 4.0, "sampler_name": "ddim", "scheduler": "ddim_uniform", "denoise": 1.0}
 
 
+@pytest.fixture(scope="module")
+def sd15(comfy):
+    """ComfyUI with the miniature installed, on one thread: with tiny tensors more threads only wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    install(comfy)
+    yield comfy
+    OBJECTS.clear()
+    torch.set_num_threads(threads)
+
+
+def latents(comfy, prompt, node="sample", **run):
+    """Runs a prompt that has to succeed: the latents that a node gave."""
+    done = comfy.run(prompt, **run)
+    assert done.success, f"{done.error}\n{''.join(done.report.get('traceback', ()))}"
+    return done.outputs[node][0]["samples"]
+
+
 def node(class_type, **inputs):
-    """A node of an API-format prompt; a string with a dot is a link: "lift.0"."""
+    """A node of an API-format prompt."""
     return {"class_type": class_type, "inputs": inputs}
 
 
@@ -146,7 +172,7 @@ def sweep(setting="focal_length", first=24.0, last=70.0, frames=FRAMES):
 
 
 def prompt(steered=True, latents=FRAMES, **sampling):
-    """The graph: model, lift, sweep, camera, steered, positive, negative, empty, sample (a KSampler), keep."""
+    """The graph: model, clip, lift, sweep, camera, steered, positive, negative, empty, sample (a KSampler), keep."""
     return {
         "model": node("TestModel", name="sd15"),
         "clip": node("TestClip", name="sd15"),

@@ -235,7 +235,9 @@ def test_the_image_lora_is_added_to_every_attention():
     up, down = (lora[f"{name}.processor.to_out_lora.{half}.weight"] for half in ("up", "down"))
     weight = dict(plain.named_parameters())[f"{name}.to_out.0.weight"]
     assert torch.allclose(dict(unet.named_parameters())[f"{name}.to_out.0.weight"], weight + 0.5 * up @ down, atol=1e-6)
-    assert sum(not torch.equal(a, b) for a, b in zip(unet.parameters(), plain.parameters(), strict=True)) == len(lora) / 2
+    assert (
+        sum(not torch.equal(a, b) for a, b in zip(unet.parameters(), plain.parameters(), strict=True)) == len(lora) / 2
+    )
 
 
 KEY = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.processor.to_q_lora"
@@ -247,7 +249,10 @@ KEY = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.processor.to_q_lora
         (lambda lora: lora.clear(), "0 pairs found"),
         (lambda lora: lora.update({"lora_te.alpha": torch.ones(1)}), "lora_te.alpha"),
         (lambda lora: lora.pop(f"{KEY}.up.weight"), r"attn1\.to_q\.weight \(only down\)"),
-        (lambda lora: lora.update({f"{KEY}.up.weight": torch.ones(99, 4)}), "99 x 4 times 4 x 32, the weight is 32 x 32"),
+        (
+            lambda lora: lora.update({f"{KEY}.up.weight": torch.ones(99, 4)}),
+            "99 x 4 times 4 x 32, the weight is 32 x 32",
+        ),
         (
             lambda lora: lora.update(
                 {f"down_blocks.9.attn1.processor.to_q_lora.{half}.weight": torch.ones(1, 1) for half in ("up", "down")}
