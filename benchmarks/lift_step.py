@@ -4,7 +4,7 @@
 
 Prints the time of a step of five frames at 256x384 for the image model alone, lifted (what AnimateDiff costs), and
 lifted with a camera; their ratios; the time to the first step (camera encoder and layout of its features) and the peak
-memory. A peer is any command that prints "seconds: N" for one such step; it runs in turn with ours.
+memory. A peer is a command that, for each line it reads, makes one such step with a camera and prints "seconds: N".
 """
 
 import argparse
@@ -26,12 +26,21 @@ from genphoto.model.lift import ActiveCamera, CameraMerges, Lift
 FRAMES = 5
 
 
+def ask(peer: subprocess.Popen) -> float:
+    """Seconds that the peer's next step took."""
+    peer.stdin.write("step\n")
+    for line in peer.stdout:
+        if match := re.search(r"seconds: ([\d.]+)", line):
+            return float(match[1])
+    raise SystemExit("The peer ended without an answer.")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", default="float32", choices=["float32", "float16", "bfloat16"])
-    parser.add_argument("--peer", help="a command that prints 'seconds: N'")
+    parser.add_argument("--peer", help="a command that answers each line by 'seconds: N'")
     args = parser.parse_args()
     torch.set_grad_enabled(False)
     place = {"device": args.device, "dtype": getattr(torch, args.dtype)}
@@ -61,13 +70,18 @@ def main() -> None:
         "lifted, with camera": lambda: lifted(latents, 500, text, FRAMES, cameras),
     }
     first = timed(steps["lifted, with camera"])
-    seconds = {name: [] for name in steps} | ({"peer": []} if args.peer else {})
+    seconds = {name: [] for name in steps}
+    if args.peer:
+        peer = subprocess.Popen(
+            shlex.split(args.peer), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+        )
+        ask(peer)  # loads and warms up
+        seconds["peer, with camera"] = []
     for _ in range(args.rounds):
         for name, step in steps.items():
             seconds[name].append(timed(step))
         if args.peer:
-            printed = subprocess.run(shlex.split(args.peer), capture_output=True, text=True, check=True).stdout
-            seconds["peer"].append(float(re.search(r"seconds: ([\d.]+)", printed)[1]))
+            seconds["peer, with camera"].append(ask(peer))
 
     print(f"{args.device}, {args.dtype}, {torch.get_num_threads()} threads, {args.rounds} rounds in turn")
     plain = seconds["lifted, no camera"]

@@ -1,9 +1,11 @@
 """Generation from files to files, with a tiny image model of the layout of SD 1.5 in a temporary folder."""
 
+import copy
 import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -146,6 +148,18 @@ def test_strength_zero_is_the_lift_without_a_camera(generator):
     off = generator.generate(SCENE, SWEEP, steps=2, strength=0)
     other_sweep = generator.generate(SCENE, CameraSweep({"focal_length": [70, 60, 24]}), steps=2, strength=0)
     assert torch.equal(off, other_sweep)
+
+
+def test_unet_and_lift_in_half_precision_stay_close(generator):
+    half = replace(
+        generator,
+        model=LiftedUNet(
+            copy.deepcopy(generator.model.unet).to(torch.float16), copy.deepcopy(generator.model.lift).to(torch.float16)
+        ),
+        merges=copy.deepcopy(generator.merges).to(torch.float16),
+    )
+    exact = generator.generate(SCENE, SWEEP, steps=2)
+    assert 0 < (half.generate(SCENE, SWEEP, steps=2) - exact).abs().mean() < 0.01
 
 
 def test_texts_are_encoded_to_77_tokens_whatever_the_tokenizer_says(generator):

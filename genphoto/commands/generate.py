@@ -14,8 +14,8 @@ from ..camera.settings import setting_named
 from ..camera.sweep import CameraSweep
 from ..model.differential import setting_values
 from ..photo_files import write_frame
+from .arguments import chosen_device, picture_size, seed_number, typed
 from .output_folder import add_output_arguments, complete_or_nothing, file_names, sheet_frame, write_sheet_and_sweep
-from .simulate import _device, _reader, _seed, _size
 from .sweep_arguments import add_sweep_arguments, read_sweep, read_values
 
 WEIGHTS = "https://huggingface.co/pandaphd/generative_photography"
@@ -74,9 +74,9 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     group.add_argument(
         "--cfg", type=float, default=8.0, metavar="SCALE", help="weight of the scene's words (default 8)"
     )
-    group.add_argument("--seed", type=_reader(_seed), default=0, metavar="N", help="of the start noise (default 0)")
+    group.add_argument("--seed", type=typed(seed_number), default=0, metavar="N", help="of the start noise (default 0)")
     group.add_argument(
-        "--size", type=_reader(_size), metavar="WxH", help="pixels of a frame (default: the trained size)"
+        "--size", type=typed(picture_size), metavar="WxH", help="pixels of a frame (default: the trained size)"
     )
     group.add_argument("--strength", type=float, default=1.0, metavar="S", help="of the camera, 0 is off (default 1)")
     group.add_argument("--device", choices=("cpu", "cuda", "mps"), help="default: cuda, else mps, else cpu")
@@ -88,7 +88,7 @@ def generate_files(args: argparse.Namespace) -> None:
     """Generate a sweep of a scene into a folder."""
     sweep = read_sweep(args) or CameraSweep(read_values(args.settings))
     _require_files(args)
-    device = _device(args.device)
+    device = chosen_device(args.device)
     names = file_names(sweep.labels)
     with complete_or_nothing(args.out, names, args.overwrite) as folder:
         generator = _generator(args, sweep, device)
@@ -134,7 +134,7 @@ def _generator(args: argparse.Namespace, sweep: CameraSweep, device: str):
         from ..model.diffusers_host import LiftedUNet, merge_image_lora
     except ImportError as error:
         raise ValueError(
-            f"generate needs diffusers and transformers ({error}). Run: pip install 'genphoto[headless]'."
+            f"generate needs diffusers and transformers ({error}). Run: pip install 'genphoto[generate]'."
         ) from None
     for library in (diffusers, transformers):
         library.utils.logging.set_verbosity_error()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import re
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from ..camera.sensor import SENSORS, sensor_named
 from ..camera.settings import setting_named
 from ..camera.sweep import CameraSweep
 from ..photo_files import DEPTH_KINDS, read_camera, read_depth, read_photo, write_frame
+from .arguments import chosen_device, picture_size, seed_number, typed
 from .output_folder import add_output_arguments, complete_or_nothing, file_names, sheet_frame, write_sheet_and_sweep
 from .sweep_arguments import add_sweep_arguments, read_sweep, read_values
 
@@ -70,7 +69,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "base camera", "what took the photograph; default: its EXIF, else neutral values"
     )
     for field, (option, setting, text) in BASE.items():
-        kind = _reader(setting_named(setting).parse) if setting else float
+        kind = typed(setting_named(setting).parse) if setting else float
         group.add_argument(option, dest=field, type=kind, metavar=field.rsplit("_", 1)[-1].upper(), help=text)
     group.add_argument(
         "--focus-point", type=float, nargs=2, metavar=("X", "Y"), help="focus on this point: shares of width and height"
@@ -81,10 +80,13 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     group = command.add_argument_group("rendering")
     group.add_argument("--variant", choices=VARIANTS, default="physical", help="default physical")
     group.add_argument(
-        "--size", type=_reader(_size), metavar="WxH", help="pixels of a frame (default: the photograph's)"
+        "--size", type=typed(picture_size), metavar="WxH", help="pixels of a frame (default: the photograph's)"
     )
     group.add_argument(
-        "--seed", type=_reader(_seed), metavar="N", help="add the sensor's noise (default: none, the expected frame)"
+        "--seed",
+        type=typed(seed_number),
+        metavar="N",
+        help="add the sensor's noise (default: none, the expected frame)",
     )
     group.add_argument(
         "--highlights", type=float, default=0.0, metavar="STOPS", help="extend clipped lights (default 0)"
@@ -103,7 +105,7 @@ def simulate_files(args: argparse.Namespace) -> None:
     image = read_photo(args.photo)
     disparity = args.depth and read_depth(args.depth, image.shape[1:], args.depth_kind, args.near, args.far)
     sweep, source = _sweep(args)
-    device = _device(args.device)
+    device = chosen_device(args.device)
     image, disparity = image.to(device), disparity if disparity is None else disparity.to(device)
     photo = Photo(image, disparity, sweep.base)
     if args.variant == "physical":
@@ -134,29 +136,6 @@ def simulate_files(args: argparse.Namespace) -> None:
                 small.append(sheet_frame(frame))
         write_sheet_and_sweep(folder, small, sweep)
     print("Written:", *(f"  {args.out / name}" for name in names), sep="\n")
-
-
-def _reader(parse: Callable[[str], object]) -> Callable[[str], object]:
-    def read(text: str) -> object:
-        try:
-            return parse(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
-    return read
-
-
-def _size(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
-    if not match:
-        raise ValueError(f"{text!r} is not a size in pixels, 1 to 99999 each way. Write WIDTHxHEIGHT, such as 768x512.")
-    return int(match[2]), int(match[1])
-
-
-def _seed(text: str) -> int:
-    if not re.fullmatch(r"\d{1,18}", text):
-        raise ValueError(f"{text!r} is not a whole number of at most 18 digits. Write one, such as 7.")
-    return int(text)
 
 
 def _sweep(args: argparse.Namespace) -> tuple[CameraSweep, str]:
@@ -221,14 +200,6 @@ def _refuse_physical_options(args: argparse.Namespace) -> None:
 
 def _generator(seed: int | None) -> dict[str, torch.Generator]:
     return {} if seed is None else {"generator": torch.Generator().manual_seed(seed)}
-
-
-def _device(wanted: str | None) -> str:
-    here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    present = [name for name, available in here.items() if available]
-    if wanted and wanted not in present:
-        raise ValueError(f"--device {wanted} is not available here. Use {' or '.join(present)}, or leave it out.")
-    return wanted or present[0]
 
 
 def _frame_of(sweep: CameraSweep, index: int) -> CameraSweep:

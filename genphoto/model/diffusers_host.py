@@ -80,12 +80,12 @@ class LiftedUNet:
             )
 
     def _lifted(self, site: str, x: Tensor, frames: Sequence[int] | int, cameras: Sequence[ActiveCamera]) -> Tensor:
+        if not (self.unet.is_gradient_checkpointing and torch.is_grad_enabled()):
+            return self.lift(site, x, frames, cameras)
         # A block without attention runs inside a checkpoint of the UNet, which repeats it without these hooks. What
         # the lift keeps for its own backward pass is therefore kept from that checkpoint.
         with saved_tensors_hooks(_itself, _itself):
-            if self.unet.is_gradient_checkpointing and torch.is_grad_enabled():
-                return checkpoint(self._repeatable, site, x, frames, cameras, use_reentrant=False)
-            return self.lift(site, x, frames, cameras)
+            return checkpoint(self._repeatable, site, x, frames, cameras, use_reentrant=False)
 
     def _repeatable(self, site: str, x: Tensor, frames: Sequence[int] | int, cameras: Sequence[ActiveCamera]) -> Tensor:
         # Without the tokens that a camera has kept: the second pass must do what the first did.
@@ -125,8 +125,8 @@ def merge_image_lora(
     if wrong or not pairs:
         raise ValueError(
             f"This image LoRA does not fit the UNet: {len(pairs)} pairs found, {len(wrong)} wrong: "
-            f"{', '.join(wrong[:6])}{' ...' if len(wrong) > 6 else ''}. Expected is a LoRA of the attentions of SD 1.5, such as "
-            "RealEstate10K_LoRA.ckpt."
+            f"{', '.join(wrong[:6])}{' ...' if len(wrong) > 6 else ''}. Expected is a LoRA of the "
+            "attentions of SD 1.5, such as RealEstate10K_LoRA.ckpt."
         )
     with torch.no_grad():
         for name, pair in pairs.items():

@@ -68,12 +68,15 @@ class ActiveCamera:
     def tokens(self, level: int, like: Tensor, size: tuple[int, int], frames: Sequence[int]) -> Tensor:
         """Features of a level (S h w, len(frames), C), resized to `size` (h,w), in the dtype and device of `like`."""
         key = (level, size, tuple(frames), like.dtype, like.device)
-        if key not in self._tokens:
-            feature = self.features[level][:, list(frames)].flatten(0, 1)
-            if feature.shape[-2:] != size:
-                feature = F.interpolate(feature.float(), size, mode="bilinear", antialias=True)
-            self._tokens[key] = to_tokens(feature, len(frames)).to(like).contiguous()
-        return self._tokens[key]
+        if key in self._tokens:
+            return self._tokens[key]
+        feature = self.features[level][:, list(frames)].flatten(0, 1)
+        if feature.shape[-2:] != size:
+            feature = F.interpolate(feature.float(), size, mode="bilinear", antialias=True)
+        tokens = to_tokens(feature, len(frames)).to(like).contiguous()
+        if not tokens.requires_grad:  # in training every backward pass needs its own graph
+            self._tokens[key] = tokens
+        return tokens
 
 
 class Lift(SiteModules):

@@ -6,6 +6,7 @@ TestClip, TestControlNet; TestKeep ends a graph. `prompt` is the graph from ther
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from genphoto.checkpoint import CameraFile, MotionFile, save_camera_adapter, save_motion_module
 from genphoto.model.camera_encoder import DifferentialCameraEncoder
@@ -132,8 +133,8 @@ class TestKeep:
 SAMPLING = {"seed": 3, "steps": 2, "cfg": 4.0, "sampler_name": "ddim", "scheduler": "ddim_uniform", "denoise": 1.0}
 
 
-@pytest.fixture(scope="module")
-def sd15(comfy):
+@pytest.fixture(scope="module", name="sd15")
+def miniature(comfy):
     """ComfyUI with the miniature installed, on one thread: with tiny tensors more threads only wait for each other."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -143,11 +144,35 @@ def sd15(comfy):
     torch.set_num_threads(threads)
 
 
-def latents(comfy, prompt, node="sample", **run):
-    """Runs a prompt that has to succeed: the latents that a node gave."""
-    done = comfy.run(prompt, **run)
+def put_lora(comfy):
+    """A LoRA of rank 2 on one attention of the UNet and one of the text encoder."""
+    parts = {
+        "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q": 32,
+        "lora_te_text_model_encoder_layers_0_self_attn_q_proj": 64,
+    }
+    generator = torch.Generator().manual_seed(0)
+    weights = {}
+    for name, width in parts.items():
+        weights[f"{name}.lora_down.weight"] = torch.randn(2, width, generator=generator)
+        weights[f"{name}.lora_up.weight"] = torch.randn(width, 2, generator=generator)
+    save_file(weights, comfy.model_folder("loras") / "tiny.safetensors")
+    return "tiny.safetensors"
+
+
+def run(comfy, prompt, **options):
+    """`comfy.run` of a prompt that has to succeed."""
+    from comfy.model_management import unload_all_models
+
+    done = comfy.run(prompt, **options)
+    # Each run has an executor of its own; ComfyUI loses track of models that are loaded when one is thrown away.
+    unload_all_models()
     assert done.success, f"{done.error}\n{''.join(done.report.get('traceback', ()))}"
-    return done.outputs[node][0]["samples"]
+    return done
+
+
+def latents(comfy, prompt, node="sample"):
+    """The latents that a node of a prompt gives."""
+    return run(comfy, prompt).outputs[node][0]["samples"]
 
 
 def node(class_type, **inputs):

@@ -157,6 +157,14 @@ def test_two_lifts_share_a_unet(lifted):
     assert torch.equal(lifted(*inputs()), first)
 
 
+@torch.no_grad()
+def test_a_unet_that_misses_motion_modules_is_an_error_and_not_a_picture():
+    lifted = lifted_unet()
+    lifted.unet.up_blocks = unet_of().up_blocks
+    with pytest.raises(RuntimeError, match="reached 4 of 10 motion modules"):
+        lifted(*inputs())
+
+
 def test_gradient_checkpointing_changes_no_gradient():
     """Blocks without attention are repeated by their checkpoint; the lift must neither vanish nor count there."""
     lifted = lifted_unet()

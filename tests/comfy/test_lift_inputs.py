@@ -1,0 +1,319 @@
+"""What the nodes of the lift take, and how they say what they do not take."""
+
+import logging
+
+import pytest
+import torch
+
+from genphoto.model.camera_encoder import DifferentialCameraEncoder
+from genphoto.model.config import Architecture
+from genphoto.model.lift import CameraMerges
+
+from .tiny_sd15 import (  # noqa: F401
+    BLUR,
+    FRAMES,
+    MOTION,
+    OBJECTS,
+    SHUTTER,
+    clip,
+    latents,
+    miniature,
+    model,
+    node,
+    prompt,
+    put_lora,
+    random_,
+    run,
+    sweep,
+)
+
+
+def refusal(comfy, graph, at):
+    """The message with which a node refuses."""
+    done = comfy.run(graph)
+    assert not done.success
+    if done.report:
+        assert done.report["node_id"] == at
+        assert done.report["exception_type"] == "ValueError"
+    return done.error
+
+
+def test_latents_that_are_no_whole_sweeps(sd15):
+    assert refusal(sd15, prompt(latents=7), "sample") == (
+        "7 latents do not make whole sweeps of 5 frames: set the batch size of the empty latent to 5, or a multiple."
+    )
+
+
+def test_a_sweep_of_one_frame(sd15):
+    graph = prompt()
+    graph["sweep"]["inputs"]["frames"] = 1
+    assert "needs at least 2 frames, this sweep has 1" in refusal(sd15, graph, "camera")
+
+
+def test_the_adapter_of_another_setting(sd15):
+    graph = prompt()
+    graph["camera"]["inputs"]["camera_adapter"] = SHUTTER
+    assert "This camera adapter steers shutter_speed, but the sweep varies focal_length" in refusal(
+        sd15, graph, "camera"
+    )
+
+
+def test_a_camera_on_a_model_that_is_not_lifted(sd15):
+    graph = prompt()
+    graph["steered"]["inputs"]["model"] = ["model", 0]
+    assert "Add the node 'Lift Model' (GenPhotoLiftModel)" in refusal(sd15, graph, "steered")
+
+
+def test_a_model_that_is_lifted_twice(sd15):
+    graph = prompt()
+    graph["again"] = node("GenPhotoLiftModel", model=["lift", 0], motion_module=MOTION)
+    graph["steered"]["inputs"]["model"] = ["again", 0]
+    assert "lifted already" in refusal(sd15, graph, "again")
+
+
+def test_cameras_of_different_length(sd15):
+    graph = prompt()
+    graph["long sweep"] = sweep(frames=6)
+    graph["long"] = node("DifferentialCameraEncode", **{**graph["camera"]["inputs"], "sweep": ["long sweep", 0]})
+    inputs = {**graph["steered"]["inputs"], "model": ["steered", 0], "camera": ["long", 0]}
+    graph["both"] = node("GenPhotoApplyCamera", **inputs)
+    graph["sample"]["inputs"]["model"] = ["both", 0]
+    assert "this one has 6 and the one applied before 5" in refusal(sd15, graph, "both")
+
+
+def test_area_conditioning(sd15):
+    graph = prompt()
+    graph["left"] = node(
+        "ConditioningSetArea", conditioning=["positive", 0], width=64, height=64, x=0, y=0, strength=1.0
+    )
+    graph["sample"]["inputs"]["positive"] = ["left", 0]
+    assert "a part of 8 x 8 of a latent of 12 x 8 is sampled by itself: by area" in refusal(sd15, graph, "sample")
+    graph["sample"]["inputs"]["model"] = ["lift", 0]
+    assert torch.isfinite(latents(sd15, graph)).all()
+
+
+def test_masks_in_place_of_areas(sd15):
+    graph = prompt()
+    graph["mask"] = node("SolidMask", value=0.5, width=96, height=64)
+    graph["masked"] = node(
+        "ConditioningSetMask", conditioning=["positive", 0], mask=["mask", 0], strength=1.0, set_cond_area="default"
+    )
+    graph["sample"]["inputs"]["positive"] = ["masked", 0]
+    assert torch.isfinite(latents(sd15, graph)).all()
+
+
+def test_context_windows_over_several_sweeps(sd15):
+    import comfy.context_windows as windows
+
+    graph = prompt(latents=2 * FRAMES)
+    sampler = {k: v for k, v in graph["sample"]["inputs"].items()}
+    graph["windows"] = node(
+        "ContextWindowsManual",
+        model=["steered", 0],
+        context_length=4,
+        context_overlap=2,
+        context_schedule=windows.ContextSchedules.STATIC_STANDARD,
+        context_stride=1,
+        closed_loop=False,
+        fuse_method=windows.ContextFuseMethods.PYRAMID,
+        dim=0,
+        freenoise=False,
+        cond_retain_index_list="",
+        split_conds_to_windows=False,
+        latent_retain_index_list="",
+        causal_window_fix=True,
+    )
+    graph["sample"]["inputs"] = {**sampler, "model": ["windows", 0]}
+    assert "set the batch size of the empty latent to 5" in refusal(sd15, graph, "sample")
+
+
+def not_a_unet():
+    import comfy.model_base
+    import comfy.model_patcher
+    import comfy.supported_models
+
+    class Transformer(torch.nn.Linear):
+        def __init__(self, **_):
+            super().__init__(4, 4)
+
+    config = comfy.supported_models.Flux({"in_channels": 16})
+    network = comfy.model_base.BaseModel(config, unet_model=Transformer)
+    return comfy.model_patcher.CoreModelPatcher(network, torch.device("cpu"), torch.device("cpu"))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: model((1, 2, 4), config="SDXL"),
+            "this is SDXL (BaseModel): its UNet has 15 places of width 32, 64, 128",
+        ),
+        (lambda: model(context=96, config="SD20"), "this is SD20 (BaseModel): its text is 96 wide"),
+        (not_a_unet, "this is Flux (BaseModel): it is not a UNet"),
+    ],
+)
+def test_models_that_are_not_sd15(sd15, make, message):
+    OBJECTS["MODEL", "other"] = make()
+    graph = prompt()
+    graph["model"]["inputs"]["name"] = "other"
+    said = refusal(sd15, graph, "lift")
+    assert message in said
+    assert said.startswith("Motion modules need a Stable Diffusion 1.5 MODEL")
+
+
+def test_a_model_with_a_schedule_of_its_own(sd15):
+    graph = prompt()
+    graph["edm"] = node(
+        "ModelSamplingContinuousEDM", model=["model", 0], sampling="eps", sigma_max=100.0, sigma_min=0.01
+    )
+    graph["lift"]["inputs"]["model"] = ["edm", 0]
+    assert "put it after GenPhotoLiftModel" in refusal(sd15, graph, "lift")
+    graph["lift"]["inputs"]["model"] = ["model", 0]
+    graph["edm"]["inputs"]["model"] = ["steered", 0]
+    graph["sample"]["inputs"].update(model=["edm", 0], scheduler="simple")
+    assert torch.isfinite(latents(sd15, graph)).all()
+
+
+@pytest.mark.parametrize(
+    ("at", "name", "advice"),
+    [
+        ("lift", "motion_module", "Put v3_sd15_mm.ckpt (AnimateDiff v3, huggingface.co/guoyww/animatediff) into"),
+        ("camera", "camera_adapter", "Put checkpoint-bokehK.ckpt (Generative Photography, "),
+    ],
+)
+def test_files_that_are_not_there(sd15, at, name, advice):
+    graph = prompt()
+    graph[at]["inputs"][name] = "gone.safetensors"
+    said = refusal(sd15, graph, at)
+    folder = sd15.model_folder({"lift": "animatediff_models", "camera": "genphoto"}[at])
+    assert f"gone.safetensors is not in {folder}" in said
+    assert advice in said
+
+
+def test_files_in_the_wrong_place(sd15):
+    (sd15.model_folder("animatediff_models") / "wrong.safetensors").write_bytes(
+        (sd15.model_folder("genphoto") / BLUR).read_bytes()
+    )
+    graph = prompt()
+    graph["lift"]["inputs"]["motion_module"] = "wrong.safetensors"
+    assert "wrong.safetensors is a camera adapter; a motion module was expected here" in refusal(sd15, graph, "lift")
+
+
+def test_a_replaced_file_is_read_again(sd15):
+    path = sd15.model_folder("genphoto") / "changing.safetensors"
+    path.write_bytes((sd15.model_folder("genphoto") / BLUR).read_bytes())
+    graph = prompt()
+    graph["sweep"] = sweep("bokeh", 1.0, 30.0)
+    graph["camera"]["inputs"]["camera_adapter"] = path.name
+    first = sd15.run(graph)
+    assert first.success, first.error
+    again = sd15.run(graph, after=first)
+    assert again.executed == []
+    path.touch()
+    assert "camera" in sd15.run(graph, after=again).executed
+
+
+def test_the_lists_offer_what_is_there(sd15):
+    offered = sd15.info("GenPhotoLiftModel")["input"]["required"]["motion_module"][1]["options"]
+    assert MOTION in offered
+
+
+def test_registering_the_folders_again_changes_nothing(sd15):
+    import folder_paths
+
+    files = sd15.module("nodes.model_files")
+    before = folder_paths.get_folder_paths("animatediff_models")
+    files.MOTION_MODULES.register()
+    assert folder_paths.get_folder_paths("animatediff_models") == before
+    assert ".ckpt" in folder_paths.folder_names_and_paths["animatediff_models"][1]
+
+
+# The CLIP
+
+
+def features(comfy, graph):
+    return run(comfy, graph).outputs["camera"][0].features
+
+
+def same(one, other):
+    return all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def changed_clip(change):
+    """The camera is encoded by a changed CLIP."""
+    graph = prompt()
+    graph["changed"] = change
+    graph["camera"]["inputs"]["clip"] = graph["positive"]["inputs"]["clip"] = ["changed", 0]
+    return graph
+
+
+def test_what_is_done_to_the_clip_does_not_reach_the_camera(sd15):
+    name = put_lora(sd15)
+    bare = run(sd15, prompt())
+    changes = {
+        "lora": node(
+            "LoraLoader", model=["model", 0], clip=["clip", 0], lora_name=name, strength_model=0.0, strength_clip=1.0
+        ),
+        "bypass": node(
+            "LoraLoaderBypass",
+            model=["model", 0],
+            clip=["clip", 0],
+            lora_name=name,
+            strength_model=0.0,
+            strength_clip=1.0,
+        ),
+        "skip": node("CLIPSetLastLayer", clip=["clip", 0], stop_at_clip_layer=-2),
+    }
+    for kind, change in changes.items():
+        graph = changed_clip(change)
+        output = 0 if kind == "skip" else 1
+        graph["camera"]["inputs"]["clip"] = graph["positive"]["inputs"]["clip"] = ["changed", output]
+        graph["negative"]["inputs"] = {"clip": ["changed", output], "text": "after the camera"}
+        graph["sample"]["inputs"]["model"] = ["steered", 0]
+        done = run(sd15, graph)
+        assert same(done.outputs["camera"][0].features, bare.outputs["camera"][0].features), kind
+        assert not torch.equal(done.outputs["positive"][0][0][0], bare.outputs["positive"][0][0][0]), kind
+    assert torch.equal(run(sd15, prompt()).outputs["positive"][0][0][0], bare.outputs["positive"][0][0][0])
+
+
+def test_a_clip_of_another_model(sd15):
+    OBJECTS["CLIP", "wide"] = clip(96)
+    graph = prompt()
+    graph["wide"] = node("TestClip", name="wide")
+    graph["camera"]["inputs"]["clip"] = ["wide", 0]
+    assert "needs the CLIP of Stable Diffusion 1.5 (64 wide), but this one is SD1ClipModel (96 wide)" in refusal(
+        sd15, graph, "camera"
+    )
+
+
+def released(encoder, merges):
+    """The layout of the released camera adapters (FORMATS section 2)."""
+    from genphoto.model.config import PUBLISHED
+
+    processor = "temporal_transformer.transformer_blocks.0.attention_blocks.0.processor."
+    renamed = {}
+    for key, value in merges.items():
+        way, level, index, rest = key.split(".", 3)
+        renamed[f"{way}_blocks.{level}.motion_modules.{index}.{processor}{rest}"] = value
+    assert PUBLISHED.text_width == 768
+    return {
+        "epoch": 1,
+        "global_step": 2,
+        "camera_encoder_state_dict": encoder,
+        "attention_processor_state_dict": renamed,
+    }
+
+
+def test_a_released_adapter_is_taken_for_the_setting_of_the_sweep(sd15, caplog):
+    sizes = Architecture(channels=(32, 64))  # pictures of 256 x 384 and text of width 768: files do not tell
+    encoder, merges = (random_(make(sizes), 6).state_dict() for make in (DifferentialCameraEncoder, CameraMerges))
+    torch.save(released(encoder, merges), sd15.model_folder("genphoto") / "checkpoint-shutter_speed.ckpt")
+    OBJECTS["CLIP", "768"] = clip(768)
+    graph = prompt()
+    graph["sweep"] = sweep("shutter_speed", 0.1, 1.0)
+    graph["wide"] = node("TestClip", name="768")
+    graph["camera"]["inputs"].update(clip=["wide", 0], camera_adapter="checkpoint-shutter_speed.ckpt")
+    with caplog.at_level(logging.INFO):
+        done = run(sd15, graph)
+    assert done.outputs["camera"][0].setting.name == "shutter_speed"
+    assert "does not say which setting it steers; taken for one of exposure time" in caplog.text.lower()

@@ -1,0 +1,120 @@
+"""What a lifted MODEL leaves behind: weights where ComfyUI wants them, nothing on the MODEL, nothing that grows."""
+
+import gc
+
+import pytest
+import torch
+
+from .tiny_sd15 import OBJECTS, latents, miniature, model, prompt, run  # noqa: F401
+
+
+def alive(name):
+    """How many objects of a class of this name there are."""
+    gc.collect()
+    return sum(type(thing).__name__ == name for thing in gc.get_objects())
+
+
+def hooks():
+    """Forward hooks on the MODEL's own modules."""
+    return sum(len(module._forward_hooks) for module in OBJECTS["MODEL", "sd15"].model.modules())
+
+
+def test_weights_may_stay_off_the_device(sd15, monkeypatch):
+    import comfy.model_management as management
+
+    load, partial = management.LoadedModel.model_load, []
+
+    def load_one_byte(self, lowvram_model_memory=0, **options):
+        load(self, 1, **options)
+        partial.append((type(self.model.model).__name__, self.model.model.model_lowvram))
+
+    whole = latents(sd15, prompt())
+    monkeypatch.setattr(management.LoadedModel, "model_load", load_one_byte)
+    assert torch.equal(latents(sd15, prompt()), whole)
+    assert {("BaseModel", True), ("Lift", True), ("CameraMerges", True)} <= set(partial)
+
+
+# The weights are rounded to 11 and 8 bits, the activations too; measured 0.002 and 0.02 on these latents.
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float16, 0.01), (torch.bfloat16, 0.06)])
+def test_half_precision_stays_close(sd15, dtype, tolerance):
+    exact = latents(sd15, prompt())
+    OBJECTS["MODEL", "half"] = model(dtype=dtype)
+    graph = prompt()
+    graph["model"]["inputs"]["name"] = "half"
+    done = run(sd15, graph)
+    half = done.outputs["sample"][0]["samples"]
+    assert (half - exact).norm() < tolerance * exact.norm()
+    (lift,) = done.outputs["lift"][0].get_additional_models_with_key("genphoto")
+    kept = {key.endswith(".pe"): value.dtype for key, value in lift.model.state_dict().items()}
+    assert kept == {True: torch.float32, False: dtype}
+
+
+def test_a_cancelled_run_leaves_nothing(sd15):
+    whole = latents(sd15, prompt(steps=4))
+    seen = []
+
+    def cancel(moved):
+        seen.append(hooks())
+        sd15.interrupt()
+
+    stopped = sd15.run(prompt(steps=4), on_progress=cancel)
+    assert stopped.interrupted
+    assert "sample" not in stopped.outputs
+    assert seen == [0]
+    assert hooks() == 0
+    assert torch.equal(latents(sd15, prompt(steps=4)), whole)
+
+
+def test_an_error_in_the_run_leaves_nothing(sd15, monkeypatch):
+    whole = latents(sd15, prompt())
+    lift = sd15.module("genphoto.model.lift").Lift
+    forward = lift.forward
+
+    def fails(self, site, *args):
+        if site == "up.0.1":
+            raise torch.cuda.OutOfMemoryError("no memory left")
+        return forward(self, site, *args)
+
+    monkeypatch.setattr(lift, "forward", fails)
+    assert "no memory left" in sd15.run(prompt()).error
+    assert hooks() == 0
+    monkeypatch.undo()
+    assert torch.equal(latents(sd15, prompt()), whole)
+
+
+def test_queued_runs_do_not_grow(sd15):
+    import comfy.model_management as management
+
+    done, counts, loaded = None, [], []
+    for seed in range(20):
+        done = sd15.run(prompt(seed=seed, steps=1), after=done)
+        assert done.success, done.error
+        assert done.executed[-2:] == ["sample", "keep"]
+        if seed in (4, 19):
+            counts.append(alive("Tensor") + alive("Parameter"))
+            loaded.append(len(management.current_loaded_models))
+            assert alive("ActiveCamera") == alive("SweepRun") == 0
+    management.unload_all_models()
+    assert counts[0] == counts[1]
+    assert loaded == [4, 4]  # BaseModel, Lift, CameraMerges, SD1ClipModel
+
+
+def test_the_camera_encoder_is_gone_after_its_one_run(sd15):
+    done = sd15.run({name: part for name, part in prompt().items()})
+    camera = done.outputs["camera"][0]
+    assert alive("DifferentialCameraEncoder") == 0
+    assert {feature.dtype for feature in camera.features} == {torch.float32}
+    assert {feature.device.type for feature in camera.features} == {"cpu"}
+    assert repr(camera) == "CameraCondition of focal length: 24 mm; 35.5 mm; 47 mm; 58.5 mm; 70 mm"
+
+
+def test_another_gpu_gets_motion_modules_of_its_own(sd15):
+    OBJECTS["MODEL", "sd15"].cached_patcher_init = (model, ())
+    steered = run(sd15, prompt()).outputs["steered"][0]
+    copy = steered.deepclone_multigpu()
+    condition = steered.model_options["genphoto_cameras"][0].condition
+    additional = sd15.module("nodes.additional_models").additional
+    for role in ("lift", condition.role):
+        mine, other = additional(steered, role).model, additional(copy, role).model
+        assert mine is not other
+        assert all(torch.equal(value, other.state_dict()[key]) for key, value in mine.state_dict().items())
