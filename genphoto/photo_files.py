@@ -62,8 +62,9 @@ def read_photo(path: str | Path) -> Tensor:
 def read_camera(path: str | Path, *, sensor_known: bool = False) -> dict[str, float]:
     """What EXIF says of how a photograph was taken, as fields of `Camera`; empty where it says nothing.
 
-    Unless the sensor is known, focal length and f-number are those of the full-frame camera that takes the same
-    picture, where the file tells FocalLengthIn35mmFilm: a phone's 6 mm f/1.8 is 26 mm f/7.8.
+    Unless the sensor is known, the focal length is that of the full-frame camera that takes the same picture, where
+    the file tells FocalLengthIn35mmFilm. The f-number is not taken: a photograph at f/1.8 is sharp all over when its
+    subject is flat or far, and then nothing could be blurred any more.
     """
     with _opened(path) as image:
         tags = image.getexif().get_ifd(ExifTags.IFD.Exif)
@@ -77,14 +78,9 @@ def read_camera(path: str | Path, *, sensor_known: bool = False) -> dict[str, fl
             return None
         return found if math.isfinite(found) and found > 0 else None  # EXIF writes 0 for unknown
 
-    focal_mm, f_number = number(ExifTags.Base.FocalLength), number(ExifTags.Base.FNumber)
-    equivalent_mm = number(ExifTags.Base.FocalLengthIn35mmFilm)
-    if equivalent_mm and not sensor_known:
-        f_number = f_number and focal_mm and f_number * equivalent_mm / focal_mm
-        focal_mm = equivalent_mm
+    equivalent_mm = None if sensor_known else number(ExifTags.Base.FocalLengthIn35mmFilm)
     found = {
-        "focal_length_mm": focal_mm,
-        "f_number": f_number,
+        "focal_length_mm": equivalent_mm or number(ExifTags.Base.FocalLength),
         "exposure_time_s": number(ExifTags.Base.ExposureTime),
         "iso": number(ExifTags.Base.ISOSpeedRatings),
     }

@@ -11,11 +11,16 @@ from comfy.sd import CLIP
 from torch import Tensor
 
 from ..genphoto.camera.setting import CameraSetting
-from ..genphoto.camera.settings import SETTINGS, setting_named
 from ..genphoto.camera.sweep import CameraSweep
 from ..genphoto.checkpoint import CameraFile
 from ..genphoto.model.camera_encoder import DifferentialCameraEncoder
-from ..genphoto.model.differential import camera_embedding, camera_prompts, coarse_prior, setting_values
+from ..genphoto.model.differential import (
+    camera_embedding,
+    camera_prompts,
+    coarse_prior,
+    setting_values,
+    steered_setting,
+)
 from . import comfy_host
 
 WORKING_SET = 16  # memory that the camera encoder takes, in sizes of its input
@@ -59,7 +64,9 @@ def encode(
         ValueError: if the adapter steers a setting that the sweep does not vary, the sweep has one frame, or the CLIP
             is not of the kind that the adapter was trained with.
     """
-    setting = setting_named(file.setting) if file.setting else _told_by(sweep)
+    setting = steered_setting(file.setting, sweep)
+    if file.setting is None:
+        log.info("The camera adapter does not say which setting it steers; taken for one of %s.", setting.label.lower())
     values = setting_values(sweep, setting)
     hidden = hidden_states(clip, camera_prompts(values, setting))
     if hidden.shape[-1] != file.architecture.text_width:
@@ -84,20 +91,12 @@ def hidden_states(clip: CLIP, prompts: Sequence[str]) -> Tensor:
     bare = clip.clone()
     bare.layer_idx, bare.tokenizer_options = None, {}
     patcher = bare.patcher
+    if patcher.patches or patcher.weight_wrapper_patches or patcher.hook_patches or patcher.injections:
+        patcher.patches_uuid = uuid.uuid4()  # by which ComfyUI notices that the loaded weights are others
     patcher.patches, patcher.weight_wrapper_patches, patcher.hook_patches = {}, {}, {}
     patcher.injections, patcher.is_injected, patcher.forced_hooks = {}, False, None
-    patcher.patches_uuid = uuid.uuid4()  # by which ComfyUI notices that the loaded weights are others
     states = []
     for prompt in prompts:
         comfy_host.stop_if_cancelled()
         states.append(bare.encode_from_tokens(bare.tokenize(prompt)).float().cpu())
     return torch.cat(states)
-
-
-def _told_by(sweep: CameraSweep) -> CameraSetting:
-    """The setting of a released adapter, whose file does not say it: what varies and has a released adapter."""
-    released = [setting for setting in (*sweep.settings, *SETTINGS) if setting.published]
-    varying = [s for s in released if len({s.read(camera) for camera in sweep.cameras}) > 1]
-    setting = (varying or released)[0]
-    log.info("The camera adapter does not say which setting it steers; taken for one of %s.", setting.label.lower())
-    return setting

@@ -13,6 +13,7 @@ from ..genphoto.camera.settings import SETTINGS
 from ..genphoto.camera.sweep import CameraSweep
 from .sockets import Sweep
 
+ROUND = 1e-6  # the browser rounds a typed value to this; to the step where it is not given
 SPACINGS = {"linear": CameraSweep.linear, "stops": CameraSweep.stops}
 
 
@@ -101,6 +102,8 @@ class CameraSweepSpec(io.ComfyNode):
         else:
             sweep = SPACINGS[spacing](name, setting["first"], setting["last"], frames, base)
         if vary_with is not None:
+            if name in vary_with.values:
+                raise ValueError(f"Both sweeps vary {name}. Let the other one vary another setting.")
             sweep = CameraSweep({**vary_with.values, **sweep.values}, base)
         return io.NodeOutput(sweep, len(sweep), "\n".join(sweep.labels))
 
@@ -108,7 +111,8 @@ class CameraSweepSpec(io.ComfyNode):
 def _option(setting: CameraSetting) -> io.DynamicCombo.Option:
     """First, last and the source's focal length: the same three widgets for every setting."""
     low, high = setting.limits
-    step = 10.0 ** math.floor(math.log10(setting.domain[1] / 50))
+    first, last = setting.domain
+    step = 10.0 ** math.floor(math.log10((last - first) / 1000))
     ends = [
         io.Float.Input(
             name,
@@ -116,7 +120,7 @@ def _option(setting: CameraSetting) -> io.DynamicCombo.Option:
             min=low,
             max=high,
             step=step,
-            round=False,
+            round=ROUND,
             tooltip=f"{setting.label} of the {name} frame [{setting.unit}]. {setting.description}",
         )
         for name, default in zip(("first", "last"), setting.domain, strict=True)
@@ -129,6 +133,7 @@ def _field(name: str, tooltip: str, camera: Camera | None = None) -> io.Float.In
     """An input for one numeric field of the base camera."""
     _, low, high = LIMITS[name]
     default = getattr(camera or Camera(), name)
+    step = 0.001 if name == "exposure_time_s" else 0.1
     return io.Float.Input(
-        name, default=default, min=low, max=high, step=0.1, round=False, tooltip=tooltip, advanced=True
+        name, default=default, min=low, max=high, step=step, round=ROUND, tooltip=tooltip, advanced=True
     )

@@ -97,8 +97,13 @@ def _apply_model(
     """Around a call of the UNet, with x (n,C,h,w) and sigma t (n,): runs the motion modules at their sites."""
     model = executor.class_obj
     run: SweepRun = transformer_options[KEY]
-    lift = additional(model.current_patcher, LIFT).model
+    lift_patcher = additional(model.current_patcher, LIFT)
+    if lift_patcher is None:
+        raise ValueError("Only one of the MODELs of this guider is lifted. Lift both with 'Lift Model'.")
+    lift = lift_patcher.model
     frames = run.shown(x.shape[0], transformer_options)
     cameras = run.active(model.current_patcher, t[0].item(), x.shape[-2:])
-    with applied_at_sites(model.diffusion_model, lambda site, hidden: lift(site, hidden, frames, cameras)):
+    with applied_at_sites(
+        model.diffusion_model, list(lift.level_of), lambda site, hidden: lift(site, hidden, frames, cameras)
+    ):
         return executor(x, t, c_concat, c_crossattn, control, transformer_options, *args, **kwargs)

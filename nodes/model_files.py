@@ -9,11 +9,14 @@ import torch
 from comfy.model_patcher import ModelPatcher
 
 from ..genphoto.checkpoint import (
+    CAMERA_ADAPTER,
+    MOTION_MODULE,
+    RELEASES,
     CameraFile,
-    MotionFile,
     build_camera,
     build_lift,
     camera_adapter,
+    cast,
     load,
     motion_module,
 )
@@ -66,18 +69,16 @@ class ModelFolder:
         return found and (os.stat(found).st_mtime_ns, os.stat(found).st_size)
 
 
-MOTION_MODULES = ModelFolder(
-    "animatediff_models", "v3_sd15_mm.ckpt", "AnimateDiff v3, huggingface.co/guoyww/animatediff"
-)
+MOTION_MODULES = ModelFolder("animatediff_models", "v3_sd15_mm.ckpt", f"AnimateDiff v3, {RELEASES[MOTION_MODULE]}")
 CAMERA_ADAPTERS = ModelFolder(
-    "genphoto", "checkpoint-bokehK.ckpt", "Generative Photography, huggingface.co/pandaphd/generative_photography"
+    "genphoto", "checkpoint-bokehK.ckpt", f"Generative Photography, {RELEASES[CAMERA_ADAPTER]}"
 )
 
 
 def load_lift(path: Path, dtype: torch.dtype, disable_dynamic: bool = False) -> ModelPatcher:
     """The motion modules of a file, with weights of `dtype`; position codes stay in float32."""
     file = motion_module(*load(path), path.name)
-    lift = build_lift(_in_dtype(file, dtype), comfy_host.LAYERS)
+    lift = build_lift(replace(file, weights=cast(file.weights, dtype)), comfy_host.LAYERS)
     patcher = comfy_host.managed(lift, disable_dynamic)
     patcher.cached_patcher_init = (load_lift, (path, dtype))  # another GPU loads its own
     return patcher
@@ -92,8 +93,3 @@ def load_camera(
     patcher = comfy_host.managed(merges, disable_dynamic)
     patcher.cached_patcher_init = (load_camera, (path,), 2)
     return file, encoder, patcher
-
-
-def _in_dtype(file: MotionFile, dtype: torch.dtype) -> MotionFile:
-    weights = {key: value if key.endswith(".pe") else value.to(dtype) for key, value in file.weights.items()}
-    return replace(file, weights=weights)

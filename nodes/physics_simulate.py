@@ -176,6 +176,10 @@ class PhysicsSimulate(io.ComfyNode):
     ) -> io.NodeOutput:
         if focus is None:
             raise ValueError("Unknown focus. Choose sweep, distance or point.")
+        if variant == "published" and focus["focus"] != "sweep":
+            raise ValueError(
+                "The published variant has a focus of its own. Set focus to sweep, or variant to physical."
+            )
         picture = to_photo_image(image)
         size = (height or picture.shape[1], width or picture.shape[2])
         device = comfy_host.compute_device()

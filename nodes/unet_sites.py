@@ -1,6 +1,6 @@
 """Where the motion modules of a Lift belong in ComfyUI's UNet."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -46,8 +46,14 @@ def mismatch(unet: nn.Module, architecture: Architecture) -> str | None:
 
 
 @contextmanager
-def applied_at_sites(unet: nn.Module, apply: Callable[[str, Tensor], Tensor]) -> Iterator[None]:
-    """Within the context, every site's hidden states (n,C,h,w) are replaced by apply(site, hidden states)."""
+def applied_at_sites(
+    unet: nn.Module, expected: Sequence[str], apply: Callable[[str, Tensor], Tensor]
+) -> Iterator[None]:
+    """Within the context, every site's hidden states (n,C,h,w) are replaced by apply(site, hidden states).
+
+    Raises:
+        RuntimeError: at the end, if the UNet did not reach the expected sites, once each, in their order.
+    """
     sites = sites_of(unet)
     reached = []
 
@@ -66,8 +72,8 @@ def applied_at_sites(unet: nn.Module, apply: Callable[[str, Tensor], Tensor]) ->
     finally:
         for handle in handles:
             handle.remove()
-    if reached != list(sites):
+    if reached != list(expected):
         raise RuntimeError(
-            f"The UNet passed {len(reached)} of {len(sites)} places of the motion modules: another node skips or "
-            "repeats its blocks (a cache for speed?). Remove that node."
+            f"The UNet passed {len(reached)} of {len(expected)} places of the motion modules: another node replaces "
+            "it, or skips or repeats its blocks (EasyCache, a compiled engine?). Remove that node."
         )

@@ -57,6 +57,9 @@ class Camera:
             object.__setattr__(self, name, require_in_range(f"Camera.{name}", getattr(self, name), unit, low, high))
         if isinstance(self.sensor, str):
             object.__setattr__(self, "sensor", sensor_named(self.sensor))
+        for name, kind in PARTS.items():
+            if not isinstance(getattr(self, name), kind):
+                raise ValueError(f"Camera.{name} = {getattr(self, name)!r} is no {kind.__name__}.")
         if self.iso < self.sensor.base_iso:
             raise ValueError(
                 f"Camera.iso = {self.iso:g} is below the base ISO {self.sensor.base_iso:g} of the sensor "

@@ -18,6 +18,11 @@ from .settings import SETTINGS
 from .sweep import CameraSweep
 
 VARIANTS = ("physical", "published")
+LENS_SHARE = 0.8  # of the work on a frame, for progress
+
+
+def _unreported(done: float) -> None:
+    """Progress that nobody follows."""
 
 
 def _blur_px(disparity: Tensor, camera: Camera, photo: Photo, sensor_px: float, ratio: float) -> Tensor:
@@ -38,7 +43,7 @@ def _lens(
     size: tuple[int, int],
     highlights: float,
     background: Photo | None,
-    on_progress: Progress | None,
+    on_progress: Progress,
 ) -> Tensor:
     """Zoom and depth of field: the linear light (3,H,W) that falls on the sensor, before exposure."""
     ratio = crop_ratio(camera, photo.camera)
@@ -49,7 +54,7 @@ def _lens(
         return zoom(light, ratio, size).clamp(min=0)
 
     sensor_px = max(photo.size) / zoom_step(photo.size, 1.0, size)
-    extremes = torch.stack(photo.disparity.detach().aminmax())
+    extremes = torch.stack(photo.disparity.detach().float().aminmax())
     reach = math.ceil(float(_blur_px(extremes, camera, photo, sensor_px, ratio).abs().max()))
     # Blur reaches into the frame from outside it: render as much around it as the photograph holds.
     step = zoom_step(photo.size, ratio, size)
@@ -100,11 +105,14 @@ def photograph(
         on_progress: called with the finished share in [0,1] many times within the frame; may raise to cancel.
 
     Raises:
-        MissingDepth: the camera's depth of field differs from the photograph's, whose depth is unknown.
+        MissingDepth: f-number or focus differ from the photograph's, whose depth is unknown. A zoom without depth is a
+            pure crop.
         ValueError: the camera sees more than the photograph holds.
     """
     taken = photo.camera
-    light = _lens(photo, camera, size or photo.size, highlights, background, on_progress)
+    report = on_progress or _unreported
+    light = _lens(photo, camera, size or photo.size, highlights, background, lambda done: report(LENS_SHARE * done))
+    report(LENS_SHARE)
     signal = expose(
         light,
         camera.sensor,
@@ -114,9 +122,12 @@ def photograph(
         base_iso_of_image=taken.iso,
         generator=generator,
     )
+    report((1 + LENS_SHARE) / 2)
     balance = camera_dial_matrix if dial else white_balance_matrix
     matrix = balance(camera.color_temperature_k, taken.color_temperature_k, camera.tint_duv, taken.tint_duv)
-    return linear_to_srgb(apply_matrix(signal, matrix).clamp(0, 1)).to(photo.image.dtype)
+    frame = linear_to_srgb(apply_matrix(signal, matrix).clamp(0, 1)).to(photo.image.dtype)
+    report(1.0)
+    return frame
 
 
 def simulate(
@@ -135,8 +146,8 @@ def simulate(
     """
     count = len(sweep)
 
-    def progress_of(index: int) -> Progress | None:
-        return on_progress and (lambda done: on_progress((index + done) / count))
+    def progress_of(index: int) -> Progress:
+        return lambda done: (on_progress or _unreported)((index + done) / count)
 
     if variant == "physical":
         frames = [
@@ -146,11 +157,14 @@ def simulate(
     elif variant == "published":
         setting = _published_setting(sweep, options)
         values = sweep.values[setting.name]
-        frames = [setting.published.frame(photo, v, size or photo.size, progress_of(i)) for i, v in enumerate(values)]
+        frames = []
+        for index, value in enumerate(values):
+            report = progress_of(index)
+            frame = setting.published.frame(photo, value, size or photo.size, report)
+            frames.append(frame.to(photo.image.dtype))
+            report(1.0)
     else:
         raise ValueError(f"Unknown variant {variant!r}. Variants: {', '.join(VARIANTS)}.")
-    if on_progress:
-        on_progress(1.0)
     return torch.stack(frames)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from .camera import Camera
+
+TOLERANCE = 1e-3  # rounding of half-precision pictures
 
 
 class MissingDepth(ValueError):
@@ -34,6 +37,12 @@ class Photo:
             raise ValueError(
                 f"A photograph is a float RGB image of shape (3, height, width), got {self.image.dtype} "
                 f"{tuple(self.image.shape)}. Repeat a grey channel three times; drop or composite an alpha channel."
+            )
+        low, high = self.image.detach().aminmax() if self.image.numel() else (math.nan, math.nan)
+        if not (low >= -TOLERANCE and high <= 1 + TOLERANCE):  # also refuses NaN
+            raise ValueError(
+                f"A photograph has at least one pixel and values in [0,1], got {_pixels(self.image.shape[1:])} with "
+                f"values from {float(low):g} to {float(high):g}. Divide 8-bit codes by 255; replace NaN."
             )
         if self.disparity is not None:
             if self.disparity.shape != self.image.shape[1:]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,7 +33,7 @@ class Published:
     """
 
     prior: Callable[[Sequence[float], tuple[int, int]], Tensor]
-    frame: Callable[[Photo, float, tuple[int, int], Progress | None], Tensor]
+    frame: Callable[[Photo, float, tuple[int, int], Progress], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +91,7 @@ class CameraSetting:
             factor = {u.lower(): f for u, f in self.units.items()}[unit] if unit else 1.0
             return float(number) / float(divisor or 1) * factor
         except (AttributeError, KeyError, ValueError, ZeroDivisionError):
-            example = self.format(float(f"{math.sqrt(self.domain[0] * self.domain[1]):.2g}"))
+            example = self.format(float(f"{sum(self.domain) / 2:.2g}"))
             units = ", ".join(dict.fromkeys([self.unit, *self.units]))
             raise ValueError(
                 f"{self.label} = {text!r} cannot be read as a value in {self.unit}. "

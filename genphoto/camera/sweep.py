@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -61,7 +62,7 @@ class CameraSweep:
     ) -> CameraSweep:
         """`frames` values in equal steps from start to stop, both included; one frame is the start."""
         a, b, count = _ends(setting, start, stop, frames)
-        return cls({setting: [a + (b - a) * i / max(count - 1, 1) for i in range(count)]}, base)
+        return cls({setting: [a * (1 - t) + b * t for t in _shares(count)]}, base)
 
     @classmethod
     def stops(
@@ -69,7 +70,9 @@ class CameraSweep:
     ) -> CameraSweep:
         """`frames` values in equal ratios from start to stop, both included: equal stops of exposure or f-number."""
         a, b, count = _ends(setting, start, stop, frames)
-        return cls({setting: [a * (b / a) ** (i / max(count - 1, 1)) for i in range(count)]}, base)
+        if min(a, b) <= 0:
+            raise ValueError(f"Equal stops from {a:g} to {b:g} do not exist: both must be above 0. Use linear spacing.")
+        return cls({setting: [a if t == 0 else b if t == 1 else a ** (1 - t) * b**t for t in _shares(count)]}, base)
 
     @property
     def settings(self) -> tuple[CameraSetting, ...]:
@@ -132,13 +135,37 @@ class CameraSweep:
 
 def _parsed(setting: CameraSetting, values: Sequence[float | str]) -> tuple[float, ...]:
     if isinstance(values, str):
-        values = values.replace(",", " ").split()
+        values = _split(values)
+    elif hasattr(values, "tolist"):  # an array or a tensor
+        values = values.tolist()
     if not isinstance(values, Sequence) or not values:
         raise ValueError(f"{setting.label}: the sweep has no values. Give at least one, in {setting.unit}.")
     return tuple(setting.parse(value) for value in values)
 
 
+def _split(text: str) -> list[str]:
+    """The values of a text: "24 mm, 35 mm" is two; a word without digits belongs to the number before it."""
+    values: list[str] = []
+    before = ""
+    for word in re.split(r"[,;\s]+", text.strip()):
+        if any(character.isdigit() for character in word):
+            values.append(before + word)
+            before = ""
+        elif values:
+            values[-1] += word
+        else:
+            before += word
+    return [*values, before] if before else values
+
+
+def _shares(count: int) -> list[float]:
+    """0 to 1 in `count` equal steps; one is 0."""
+    return [i / max(count - 1, 1) for i in range(count)]
+
+
 def _ends(name: str, start: float | str, stop: float | str, frames: int) -> tuple[float, float, int]:
     setting = setting_named(name)
     require_in_range("frames", frames, "", 1, 10000, "A sweep has a whole number of frames.")
+    if int(frames) != frames:
+        raise ValueError(f"frames = {frames:g} is not a whole number.")
     return setting.parse(start), setting.parse(stop), int(frames)

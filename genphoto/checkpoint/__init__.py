@@ -23,7 +23,7 @@ from ..model.config import Architecture
 from ..model.lift import CameraMerges, Lift
 from ..model.temporal import Operations
 from .disk import load, save
-from .kinds import CAMERA_ADAPTER, IMAGE_LORA, MOTION_MODULE, WHERE, recognize, require, unwrap, wrong_kind
+from .kinds import CAMERA_ADAPTER, IMAGE_LORA, MOTION_MODULE, RELEASES, WHERE, recognize, require, unwrap, wrong_kind
 from .layout import (
     MERGE,
     cast,
@@ -39,6 +39,7 @@ __all__ = [
     "CAMERA_ADAPTER",
     "IMAGE_LORA",
     "MOTION_MODULE",
+    "RELEASES",
     "CameraFile",
     "MotionFile",
     "build_camera",

@@ -10,13 +10,19 @@ MOTION_MODULE = "a motion module"
 CAMERA_ADAPTER = "a camera adapter"
 IMAGE_LORA = "an image LoRA"
 
+RELEASES = {
+    MOTION_MODULE: "https://huggingface.co/guoyww/animatediff",
+    CAMERA_ADAPTER: "https://huggingface.co/pandaphd/generative_photography",
+    IMAGE_LORA: "https://huggingface.co/pandaphd/generative_photography",
+}
+
 WHERE = {
-    MOTION_MODULE: "Use v3_sd15_mm.ckpt from the AnimateDiff v3 release.",
+    MOTION_MODULE: f"Use v3_sd15_mm.ckpt from the AnimateDiff v3 release, {RELEASES[MOTION_MODULE]}.",
     CAMERA_ADAPTER: (
-        "Use a camera adapter of the Generative Photography release, such as checkpoint-bokehK.ckpt, or one that "
-        "`python -m genphoto convert` wrote."
+        "Use a camera adapter of the Generative Photography release, such as checkpoint-bokehK.ckpt from "
+        f"{RELEASES[CAMERA_ADAPTER]}, or one that `python -m genphoto convert` wrote."
     ),
-    IMAGE_LORA: "Use RealEstate10K_LoRA.ckpt from the Generative Photography release.",
+    IMAGE_LORA: f"Use RealEstate10K_LoRA.ckpt from the Generative Photography release, {RELEASES[IMAGE_LORA]}.",
 }
 
 WRAPPERS = ("motion_module_state_dict", "lora_state_dict", "state_dict", "controlnet")

@@ -12,13 +12,13 @@ from tqdm import tqdm
 from .. import checkpoint
 from ..camera.settings import setting_named
 from ..camera.sweep import CameraSweep
-from ..model.differential import setting_values
+from ..model.differential import setting_values, steered_setting
 from ..photo_files import write_frame
 from .arguments import chosen_device, picture_size, seed_number, typed
 from .output_folder import add_output_arguments, complete_or_nothing, file_names, sheet_frame, write_sheet_and_sweep
 from .sweep_arguments import add_sweep_arguments, read_sweep, read_values
 
-WEIGHTS = "https://huggingface.co/pandaphd/generative_photography"
+WEIGHTS = checkpoint.RELEASES[checkpoint.CAMERA_ADAPTER]
 
 # Option -> what it should be, where that comes from. The first three are needed.
 FILES = {
@@ -26,7 +26,10 @@ FILES = {
         "SD 1.5 as a diffusers folder or a single .safetensors file",
         "https://huggingface.co/stable-diffusion-v1-5/stable-diffusion-v1-5",
     ),
-    "motion": ("the motion module v3_sd15_mm.ckpt, or one in our .safetensors", WEIGHTS),
+    "motion": (
+        "the motion module v3_sd15_mm.ckpt, or one in our .safetensors",
+        checkpoint.RELEASES[checkpoint.MOTION_MODULE],
+    ),
     "camera": ("the camera adapter of the setting, such as checkpoint-bokehK.ckpt", WEIGHTS),
     "unet": ("the folder unet_merged", WEIGHTS),
     "lora": ("the image LoRA RealEstate10K_LoRA.ckpt", WEIGHTS),
@@ -163,14 +166,9 @@ def _generator(args: argparse.Namespace, sweep: CameraSweep, device: str):
 
 def _camera_file(path: Path, sweep: CameraSweep):
     camera = checkpoint.camera_adapter(*checkpoint.load(path), path.name)
+    setting = steered_setting(camera.setting, sweep)
     if camera.setting is None:
-        names = [setting.name for setting in sweep.settings]
-        if len(names) > 1:
-            raise ValueError(
-                f"--camera {path.name} does not say which setting it steers, and the sweep varies "
-                f"{' and '.join(names)}. Sweep the one that it was trained on."
-            )
-        camera = replace(camera, setting=names[0])
-        print(f"{path.name} does not say which setting it steers: taken as {names[0]}, which the sweep varies.")
-    setting_values(sweep, setting_named(camera.setting))
+        camera = replace(camera, setting=setting.name)
+        print(f"{path.name} does not say which setting it steers: taken as {setting.name}, which the sweep varies.")
+    setting_values(sweep, setting)
     return camera

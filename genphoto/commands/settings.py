@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 
 from ..camera.setting import CameraSetting
 from ..camera.settings import SETTINGS
@@ -30,4 +29,4 @@ def list_settings(args: argparse.Namespace) -> None:
 def examples(setting: CameraSetting) -> list[str]:
     """Lowest, middle and highest trained value as one types them."""
     low, high = setting.domain
-    return [setting.format(float(f"{v:.2g}")).replace(" ", "") for v in (low, math.sqrt(low * high), high)]
+    return [setting.format(float(f"{v:.2g}")).replace(" ", "") for v in (low, (low + high) / 2, high)]

@@ -24,7 +24,11 @@ from .sweep_arguments import add_sweep_arguments, read_sweep, read_values
 # Options of the camera that took the photograph: field of Camera -> option, the setting that reads its text, help.
 BASE = {
     "focal_length_mm": ("--base-focal-length", "focal_length", "focal length of the photograph [mm]"),
-    "f_number": ("--base-f-number", "aperture", "f-number of the photograph, whose blur is in the picture already"),
+    "f_number": (
+        "--base-f-number",
+        "aperture",
+        "its blur is in the picture already (default 64: sharp all over)",
+    ),
     "exposure_time_s": ("--exposure-time", "shutter_speed", 'exposure time of the photograph [s], such as "1/125"'),
     "color_temperature_k": ("--base-color-temperature", "color_temperature", "light in the photograph [K]"),
     "iso": ("--iso", None, "ISO of the photograph and of all frames"),

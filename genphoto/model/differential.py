@@ -9,9 +9,30 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..camera.setting import CameraSetting
+from ..camera.settings import SETTINGS, setting_named
 from ..camera.sweep import CameraSweep
 
 MIN_FRAMES = 2
+
+
+def steered_setting(declared: str | None, sweep: CameraSweep) -> CameraSetting:
+    """The setting that an adapter steers: what its file declares, else what the sweep varies.
+
+    Released files declare nothing. A sweep of the aperture then means the released setting of the same iris, bokeh.
+
+    Raises:
+        ValueError: if nothing is declared and the sweep varies several settings.
+    """
+    if declared is not None:
+        return setting_named(declared)
+    if len(sweep.settings) > 1:
+        raise ValueError(
+            "The camera adapter does not say which setting it steers, and the sweep varies "
+            f"{' and '.join(sweep.values)}. Sweep one of them, or say it by `python -m genphoto convert FILE OUT "
+            "--setting NAME`."
+        )
+    released = [setting for setting in (*sweep.settings, *SETTINGS) if setting.published]
+    return next((s for s in released if len({s.read(camera) for camera in sweep.cameras}) > 1), released[0])
 
 
 def setting_values(sweep: CameraSweep, setting: CameraSetting) -> list[float]:

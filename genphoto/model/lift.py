@@ -67,16 +67,16 @@ class ActiveCamera:
 
     def tokens(self, level: int, like: Tensor, size: tuple[int, int], frames: Sequence[int]) -> Tensor:
         """Features of a level (S h w, len(frames), C), resized to `size` (h,w), in the dtype and device of `like`."""
-        key = (level, size, tuple(frames), like.dtype, like.device)
-        if key in self._tokens:
-            return self._tokens[key]
-        feature = self.features[level][:, list(frames)].flatten(0, 1)
-        if feature.shape[-2:] != size:
-            feature = F.interpolate(feature.float(), size, mode="bilinear", antialias=True)
-        tokens = to_tokens(feature, len(frames)).to(like).contiguous()
-        if not tokens.requires_grad:  # in training every backward pass needs its own graph
-            self._tokens[key] = tokens
-        return tokens
+        key = (level, size, like.dtype, like.device)
+        tokens = self._tokens.get(key)
+        if tokens is None:
+            feature = self.features[level].flatten(0, 1)
+            if feature.shape[-2:] != size:
+                feature = F.interpolate(feature.float(), size, mode="bilinear", antialias=True)
+            tokens = to_tokens(feature, self.features[level].shape[1]).to(like).contiguous()
+            if not tokens.requires_grad:  # in training every backward pass needs its own graph
+                self._tokens[key] = tokens
+        return tokens if list(frames) == list(range(tokens.shape[1])) else tokens[:, list(frames)]
 
 
 class Lift(SiteModules):

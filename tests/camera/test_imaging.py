@@ -136,7 +136,7 @@ def test_other_settings_need_no_depth(picture):
 @pytest.mark.parametrize("setting", [s.name for s in SETTINGS])
 def test_every_setting_simulates_in_every_float_type(photo, setting, dtype):
     chosen = next(s for s in SETTINGS if s.name == setting)
-    sweep = CameraSweep.stops(setting, *chosen.domain, 3)
+    sweep = CameraSweep.linear(setting, *chosen.domain, 3)
     exact = simulate(replace(photo, camera=sweep.base), sweep)
     half = simulate(replace(photo, image=photo.image.to(dtype), camera=sweep.base), sweep)
     assert half.dtype == dtype
@@ -168,12 +168,19 @@ def test_frames_are_differentiable_where_the_physics_is(photo):
         assert gradient.abs().max() > 0
 
 
-def test_progress_rises_to_one_within_frames(photo):
-    seen = []
-    simulate(photo, CameraSweep({"aperture": [2.8, 5.6]}), on_progress=seen.append)
+@pytest.mark.parametrize("variant", ["physical", "published"])
+@pytest.mark.parametrize("setting", [s.name for s in SETTINGS])
+def test_progress_rises_to_one_within_frames(photo, setting, variant):
+    chosen = next(s for s in SETTINGS if s.name == setting)
+    if variant == "published" and not chosen.published:
+        pytest.skip("not published")
+    sweep, seen = CameraSweep.linear(setting, *chosen.domain, 2), []
+    simulate(replace(photo, camera=sweep.base), sweep, variant=variant, on_progress=seen.append)
     assert seen == sorted(seen)
     assert seen[-1] == 1
-    assert any(0 < done < 0.5 for done in seen)
+    assert any(0 < done < 1 for done in seen)
+    if variant == "physical":
+        assert any(0 < done < 0.5 for done in seen)
 
 
 def test_a_raising_progress_callback_cancels(photo):
@@ -205,6 +212,9 @@ def test_impossible_simulations_are_refused(photo, sweep, options, message):
         (torch.zeros(4, 4, 6), None, "alpha"),
         (torch.zeros(3, 4, 6, dtype=torch.uint8), None, "uint8"),
         (torch.zeros(2, 3, 4, 6), None, r"\(2, 3, 4, 6\)"),
+        (torch.full((3, 4, 6), torch.nan), None, "values from nan.*replace NaN"),
+        (torch.full((3, 4, 6), 255.0), None, "from 255 to 255. Divide 8-bit codes by 255"),
+        (torch.zeros(3, 0, 6), None, "at least one pixel"),
         (torch.zeros(3, 4, 6), torch.zeros(5, 6), "6 x 5 pixels does not fit.*6 x 4"),
         (torch.zeros(3, 4, 6), torch.full((4, 6), torch.nan), "NaN"),
         (torch.zeros(3, 4, 6), torch.full((4, 6), -1.0), "negative"),
@@ -213,6 +223,13 @@ def test_impossible_simulations_are_refused(photo, sweep, options, message):
 def test_bad_photographs_are_refused(image, disparity, message):
     with pytest.raises(ValueError, match=message):
         Photo(image, disparity)
+
+
+def test_half_precision_depth_of_a_large_photo_does_not_overflow():
+    disparity = torch.tensor([[0.01, 5.0]]).expand(2, 2).half()
+    camera = Camera(85, 0.5, 100.0)
+    frame = photograph(Photo(torch.full((3, 2, 2), 0.5), disparity, Camera(85)), camera, size=(2000, 2000))
+    assert torch.isfinite(frame).all()
 
 
 def test_a_single_pixel_is_a_photograph():

@@ -69,6 +69,43 @@ def test_text_of_several_values_is_split():
     assert CameraSweep({"aperture": "f/1.4, f/2 2.8"}).values["aperture"] == (1.4, 2.0, 2.8)
 
 
+@pytest.mark.parametrize(
+    ("setting", "text", "values"),
+    [
+        ("focal_length", "24 mm, 35 mm", (24, 35)),
+        ("shutter_speed", "1/60 s 1/30 s", (1 / 60, 1 / 30)),
+        ("bokeh", "K 2.44; K 24", (2.44, 24)),
+        ("color_temperature", "2500\n4000 K", (2500, 4000)),
+        ("tint", "-0.01 0 +0.01", (-0.01, 0, 0.01)),
+    ],
+)
+def test_text_with_units_is_split_between_values(setting, text, values):
+    assert CameraSweep({setting: text}).values[setting] == pytest.approx(values)
+
+
+def test_arrays_and_tensors_are_values():
+    import numpy as np
+    import torch
+
+    assert CameraSweep({"focal_length": np.linspace(24, 70, 3)}).values["focal_length"] == (24, 47, 70)
+    assert CameraSweep({"focal_length": torch.tensor([24.0, 70.0])}).values["focal_length"] == (24, 70)
+
+
+@pytest.mark.parametrize("setting", ["bokeh", "shutter_speed", "color_temperature"])
+@pytest.mark.parametrize("spacing", [CameraSweep.linear, CameraSweep.stops])
+def test_both_ends_are_exact(setting, spacing):
+    from genphoto.camera.settings import setting_named
+
+    high, low = reversed(setting_named(setting).limits)
+    values = spacing(setting, high, low, 7).values[setting]
+    assert (values[0], values[-1]) == (high, low)
+
+
+def test_stops_need_positive_ends():
+    with pytest.raises(ValueError, match=r"Equal stops from -0.01 to 0.01 do not exist.*linear"):
+        CameraSweep.stops("tint", -0.01, 0.01, 3)
+
+
 def test_several_settings_vary_together():
     sweep = CameraSweep({"shutter_speed": ["1/60", "1/30"], "color_temperature": [3000, 6000]})
     assert [(c.exposure_time_s, c.color_temperature_k) for c in sweep.cameras] == [(1 / 60, 3000), (1 / 30, 6000)]
@@ -133,9 +170,9 @@ def test_bad_sweeps_name_setting_value_unit_and_range(values, message):
         CameraSweep(values)
 
 
-@pytest.mark.parametrize("frames", [0, -1, math.nan])
+@pytest.mark.parametrize("frames", [0, -1, math.nan, 2.7])
 def test_a_sweep_has_at_least_one_frame(frames):
-    with pytest.raises(ValueError, match=r"frames = .* is not between 1 and 10000"):
+    with pytest.raises(ValueError, match=r"frames = .* is not (between 1 and 10000|a whole number)"):
         CameraSweep.linear("focal_length", 24, 70, frames)
 
 
@@ -146,6 +183,8 @@ def test_a_sweep_has_at_least_one_frame(frames):
         ({"iso": "fast"}, "Camera.iso = 'fast' is not between 25 and 1e"),
         ({"focus_distance_m": 0.05, "focal_length_mm": 85}, "not beyond the focal length of 85 mm"),
         ({"sensor": "large"}, "large.*full-frame"),
+        ({"sensor": None}, "Camera.sensor = None is no Sensor"),
+        ({"aperture": "round"}, "Camera.aperture = 'round' is no Aperture"),
     ],
 )
 def test_bad_cameras_are_refused(state, message):

@@ -163,6 +163,27 @@ def test_models_that_are_not_sd15(sd15, make, message):
     assert said.startswith("Motion modules need a Stable Diffusion 1.5 MODEL")
 
 
+def test_a_unet_that_another_node_replaced_is_refused(sd15):
+    """An engine in its place has none of the places of the motion modules."""
+
+    class Engine(torch.nn.Module):
+        def __init__(self, unet):
+            super().__init__()
+            self.run, self.dtype = unet.forward, unet.dtype
+
+        def forward(self, *args, **kwargs):
+            return self.run(*args, **kwargs)
+
+    lifted = sd15.call("GenPhotoLiftModel", model=OBJECTS["MODEL", "sd15"], motion_module=MOTION)[0]
+    replaced = lifted.clone()
+    replaced.add_object_patch("diffusion_model", Engine(lifted.model.diffusion_model))
+    OBJECTS["MODEL", "engine"] = replaced
+    graph = prompt(steered=False)
+    graph["model"]["inputs"]["name"] = "engine"
+    graph["sample"]["inputs"]["model"] = ["model", 0]
+    assert "another node replaces it" in attempt(sd15, graph).error
+
+
 def test_a_model_with_a_schedule_of_its_own(sd15):
     graph = prompt()
     graph["edm"] = node(

@@ -65,6 +65,27 @@ def test_a_cancelled_run_leaves_nothing(sd15):
     assert torch.equal(latents(sd15, prompt(steps=4)), whole)
 
 
+def test_a_run_cancelled_inside_the_unet_leaves_nothing(sd15, monkeypatch):
+    import comfy.model_management
+
+    whole = latents(sd15, prompt())
+    lift = sd15.module("genphoto.model.lift").Lift
+    forward = lift.forward
+
+    def cancelled(self, site, *args):
+        if site == "up.0.1":
+            assert hooks() > 0
+            raise comfy.model_management.InterruptProcessingException
+        return forward(self, site, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lift, "forward", cancelled)
+        stopped = attempt(sd15, prompt())
+    assert stopped.interrupted
+    assert hooks() == 0
+    assert torch.equal(latents(sd15, prompt()), whole)
+
+
 def test_an_error_in_the_run_leaves_nothing(sd15, monkeypatch):
     whole = latents(sd15, prompt())
     lift = sd15.module("genphoto.model.lift").Lift

@@ -213,6 +213,34 @@ def test_errors_say_what_to_do(comfy, photo, setting, sweep_inputs, message):
     assert_matches(message, failed.error)
 
 
+def test_typed_values_are_not_rounded_by_the_browser(comfy):
+    """A missing `round` makes the frontend round to the step: 1/125 s would become 0."""
+
+    def floats(inputs):
+        for name, (kind, *options) in inputs.items():
+            if kind == "FLOAT":
+                yield name, options[0]
+            for option in options[0].get("options", []) if "DYNAMICCOMBO" in str(kind) else []:
+                for group in option["inputs"].values():
+                    yield from floats(group)
+
+    groups = comfy.info("CameraSweepSpec")["input"].values()
+    found = [pair for group in groups for pair in floats(group)]
+    assert len(found) > 20
+    assert [name for name, options in found if not 0 < options.get("round", 0) <= 1e-6] == []
+
+
+def test_two_sweeps_of_one_setting_are_refused(comfy, photo):
+    prompt = graph("focal_length", sweep_inputs={"vary_with": ["other", 0]})
+    prompt["other"] = graph("focal_length")["sweep"]
+    assert_matches("Both sweeps vary focal_length", comfy.run(prompt).error)
+
+
+def test_the_published_variant_refuses_a_focus(comfy, photo):
+    inputs = {"variant": "published", "focus": "distance", "focus.distance_m": 2.0}
+    assert_matches("a focus of its own", comfy.run(graph("bokeh", physics_inputs=inputs)).error)
+
+
 @pytest.mark.parametrize("setting", ["bokeh", "aperture"])
 def test_bokeh_without_depth_names_the_node_to_add(comfy, photo, setting):
     failed = comfy.run(graph(setting, depth=False))

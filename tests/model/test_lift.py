@@ -134,6 +134,42 @@ def test_any_number_of_frames(lift, frames):
     assert torch.isfinite(out).all()
 
 
+def test_resizing_features_keeps_a_ramp_a_ramp():
+    """Nearest neighbor would make steps of it."""
+    ramp = torch.linspace(0, 1, 12).expand(1, 5, 32, 8, 12)
+    camera = ActiveCamera(CameraMerges(TINY), [ramp, ramp[:, :, :, ::2, ::2]])
+    wide = camera.tokens(0, hidden(), (16, 24), range(5)).view(16, 24, 5, 32)[:, 2:-2]
+    steps = wide[:, 1:] - wide[:, :-1]
+    assert torch.allclose(steps, torch.full_like(steps, 1 / 22), atol=1e-5)
+
+
+def test_long_sweeps_pair_every_window_with_its_own_features(lift):
+    """24 frames are two windows of 16, from 0 and from 8: a change in frame 20's features reaches 8..23 only."""
+    merges, whole = random_(CameraMerges(TINY)), features(frames=24)
+    changed = [feature.clone() for feature in whole]
+    changed[0][:, 20] += 1
+    one, other = (lift("down.0.0", hidden(frames=24), 24, [ActiveCamera(merges, f)]) for f in (whole, changed))
+    difference = (one - other).abs().amax((1, 2, 3))
+    assert difference[:8].max() == 0
+    assert difference[8:].min() > 0
+
+
+def test_long_sweeps_are_cross_faded_windows(lift):
+    x, module = hidden(frames=24), lift.at("down.0.0")
+    camera = ActiveCamera(random_(CameraMerges(TINY)), features(frames=24))
+    made = lift("down.0.0", x, 24, [camera]) - x
+    early = lift("down.0.0", x[:16], range(16), [camera]) - x[:16]
+    late = lift("down.0.0", x[8:], range(8, 24), [camera]) - x[8:]
+    assert module.longest == 16
+    assert torch.allclose(made[:8], early[:8], atol=1e-5)
+    assert torch.allclose(made[16:], late[8:], atol=1e-5)
+    fade = [min(i + 1, 16 - i) for i in range(16)]
+    for frame in range(8, 16):
+        a, b = fade[frame], fade[frame - 8]
+        mixed = (a * early[frame] + b * late[frame - 8]) / (a + b)
+        assert torch.allclose(made[frame], mixed, atol=1e-5)
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_stays_close(lift, dtype):
     exact = lift("down.0.0", hidden(), 5)

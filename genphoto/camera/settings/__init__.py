@@ -9,8 +9,16 @@ from .bokeh import BOKEH
 from .color_temperature import COLOR_TEMPERATURE
 from .focal_length import FOCAL_LENGTH
 from .shutter_speed import SHUTTER_SPEED
+from .tint import TINT
 
-SETTINGS: tuple[CameraSetting, ...] = (FOCAL_LENGTH, BOKEH, APERTURE, SHUTTER_SPEED, COLOR_TEMPERATURE)
+SETTINGS: tuple[CameraSetting, ...] = (
+    FOCAL_LENGTH,
+    BOKEH,
+    APERTURE,
+    SHUTTER_SPEED,
+    COLOR_TEMPERATURE,
+    TINT,
+)
 
 
 def setting_named(name: str) -> CameraSetting:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..photo import Photo
 
 
-def _published_frame(photo: Photo, k: float, size: tuple[int, int], on_progress: Progress | None) -> Tensor:
+def _published_frame(photo: Photo, k: float, size: tuple[int, int], on_progress: Progress) -> Tensor:
     frame = published.bokeh_frame(photo.image, photo.require_disparity(), k, on_progress=on_progress)
     return published.resize(frame, size)
 
