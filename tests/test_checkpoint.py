@@ -346,7 +346,9 @@ def test_something_else_is_named_and_the_right_file_too(tmp_path, kind):
     message = refused(checkpoint.motion_module, state, metadata, "chosen.ckpt")
     assert message.startswith("chosen.ckpt is ")
     assert words in message
-    assert message.endswith("Use v3_sd15_mm.ckpt from the AnimateDiff v3 release, https://huggingface.co/guoyww/animatediff.")
+    assert message.endswith(
+        "Use v3_sd15_mm.ckpt from the AnimateDiff v3 release, https://huggingface.co/guoyww/animatediff."
+    )
     message = refused(checkpoint.camera_adapter, state, metadata, "chosen.ckpt")
     assert message.startswith("chosen.ckpt is ")
     assert "checkpoint-bokehK.ckpt" in message

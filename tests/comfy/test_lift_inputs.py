@@ -200,7 +200,7 @@ def test_a_model_with_a_schedule_of_its_own(sd15):
 @pytest.mark.parametrize(
     ("at", "name", "advice"),
     [
-        ("lift", "motion_module", "Put v3_sd15_mm.ckpt (AnimateDiff v3, https://huggingface.co/guoyww/animatediff) into"),
+        ("lift", "motion_module", "(AnimateDiff v3, https://huggingface.co/guoyww/animatediff) into"),
         ("camera", "camera_adapter", "Put checkpoint-bokehK.ckpt (Generative Photography, "),
     ],
 )
