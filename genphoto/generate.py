@@ -60,7 +60,7 @@ class SweepGenerator:
 
     def __post_init__(self) -> None:
         lift, camera = self.model.lift.architecture, self.encoder.architecture
-        if (lift.channels, lift.sites) != (camera.channels, camera.sites):
+        if not lift.same_unet(camera):
             raise ValueError(
                 f"The camera adapter is made for levels of width {camera.channels} with {len(camera.sites)} motion "
                 f"modules, the motion module has {lift.channels} with {len(lift.sites)}. Take both from one release."

@@ -57,7 +57,7 @@ def apply_camera(
     if lift is None:
         raise ValueError("This MODEL has no motion modules. Add the node 'Lift Model' (GenPhotoLiftModel) before.")
     made_for, own = condition.merges.model.architecture, lift.model.architecture
-    if made_for.sites != own.sites or made_for.channels != own.channels:
+    if not made_for.same_unet(own):
         raise ValueError(
             f"The camera adapter was made for a UNet of widths {made_for.channels}, this one has {own.channels}. "
             "Choose the adapter that belongs to the motion module."

@@ -51,6 +51,10 @@ class Architecture:
         up = [(f"up.{n}.{i}", level) for n, level in enumerate(reversed(levels)) for i in range(self.up_sites)]
         return (*down, *up)
 
+    def same_unet(self, other: Architecture) -> bool:
+        """Whether both belong to one UNet: motion modules at the same sites, of the same widths."""
+        return (self.channels, self.sites) == (other.channels, other.sites)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
         return asdict(self)
