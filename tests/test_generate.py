@@ -27,17 +27,11 @@ from genphoto.model.config import Architecture
 from genphoto.model.diffusers_host import LiftedUNet
 from genphoto.model.lift import CameraMerges, Lift
 
+from .random_weights import random_
+
 TINY = Architecture(channels=(32, 64), heads=4, encoder_blocks=1, image_size=(64, 96), text_width=32)
 SWEEP = CameraSweep({"focal_length": [24, 35, 50]})
 SCENE = "a cat on a red chair"
-
-
-def random_(module, seed=0, scale=0.1):
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in module.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=generator) * scale)
-    return module
 
 
 def write_base(folder):

@@ -65,41 +65,36 @@ def test_a_cancelled_run_leaves_nothing(sd15):
     assert torch.equal(latents(sd15, prompt(steps=4)), whole)
 
 
-def test_a_run_cancelled_inside_the_unet_leaves_nothing(sd15, monkeypatch):
-    import comfy.model_management
-
-    whole = latents(sd15, prompt())
+def attempt_failing(sd15, monkeypatch, error):
+    """A run in which a motion module half-way through the UNet raises `error`."""
     lift = sd15.module("genphoto.model.lift").Lift
     forward = lift.forward
 
-    def cancelled(self, site, *args):
+    def fails(self, site, *args):
         if site == "up.0.1":
             assert hooks() > 0
-            raise comfy.model_management.InterruptProcessingException
+            raise error
         return forward(self, site, *args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(lift, "forward", cancelled)
-        stopped = attempt(sd15, prompt())
-    assert stopped.interrupted
+        patch.setattr(lift, "forward", fails)
+        return attempt(sd15, prompt())
+
+
+def test_a_run_cancelled_inside_the_unet_leaves_nothing(sd15, monkeypatch):
+    from comfy.model_management import InterruptProcessingException
+
+    whole = latents(sd15, prompt())
+    assert attempt_failing(sd15, monkeypatch, InterruptProcessingException()).interrupted
     assert hooks() == 0
     assert torch.equal(latents(sd15, prompt()), whole)
 
 
 def test_an_error_in_the_run_leaves_nothing(sd15, monkeypatch):
     whole = latents(sd15, prompt())
-    lift = sd15.module("genphoto.model.lift").Lift
-    forward = lift.forward
-
-    def fails(self, site, *args):
-        if site == "up.0.1":
-            raise torch.cuda.OutOfMemoryError("no memory left")
-        return forward(self, site, *args)
-
-    monkeypatch.setattr(lift, "forward", fails)
-    assert "no memory left" in attempt(sd15, prompt()).error
+    failed = attempt_failing(sd15, monkeypatch, torch.cuda.OutOfMemoryError("no memory left"))
+    assert "no memory left" in failed.error
     assert hooks() == 0
-    monkeypatch.undo()
     assert torch.equal(latents(sd15, prompt()), whole)
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from .base_camera import BASE_CAMERA
+
 SWEEPS = {
     "focal_length": (24.0, 70.0),
     "bokeh": (2.0, 24.0),
@@ -18,14 +20,7 @@ SWEEPS = {
 BASE = {
     "frames": 3,
     "spacing": "stops",
-    "values": "",
-    "f_number": 64.0,
-    "focus_distance_m": 2.0,
-    "exposure_time_s": 0.5,
-    "iso": 100.0,
-    "color_temperature_k": 6504.0,
-    "sensor": "full-frame",
-    "blades": 0,
+    **BASE_CAMERA,
 }
 PHYSICS = {
     "image": ["photo", 0],

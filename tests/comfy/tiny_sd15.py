@@ -13,6 +13,8 @@ from genphoto.model.camera_encoder import DifferentialCameraEncoder
 from genphoto.model.config import Architecture
 from genphoto.model.lift import CameraMerges, Lift
 
+from .base_camera import BASE_CAMERA
+
 ARCHITECTURE = Architecture(channels=(32, 64), image_size=(64, 96), text_width=64)
 MOTION = "tiny_motion.safetensors"
 ZOOM, BLUR, SHUTTER = (f"tiny_{setting}.safetensors" for setting in ("focal_length", "bokeh", "shutter_speed"))
@@ -187,18 +189,8 @@ def node(class_type, **inputs):
 
 def sweep(setting="focal_length", first=24.0, last=70.0, frames=FRAMES):
     """A CameraSweepSpec."""
-    base = {
-        "values": "",
-        "f_number": 64.0,
-        "focus_distance_m": 2.0,
-        "exposure_time_s": 0.5,
-        "iso": 100.0,
-        "color_temperature_k": 6504.0,
-        "sensor": "full-frame",
-        "blades": 0,
-    }
     chosen = {"setting": setting, "setting.first": first, "setting.last": last, "setting.focal_length_mm": 24.0}
-    return node("CameraSweepSpec", frames=frames, spacing="linear", **base, **chosen)
+    return node("CameraSweepSpec", frames=frames, spacing="linear", **BASE_CAMERA, **chosen)
 
 
 def prompt(steered=True, latents=FRAMES, **sampling):

@@ -6,6 +6,8 @@ from genphoto.model.config import PUBLISHED, Architecture
 from genphoto.model.diffusers_host import LiftedUNet, merge_image_lora
 from genphoto.model.lift import ActiveCamera, CameraMerges, Lift
 
+from ..random_weights import random_
+
 CROSS, PLAIN = ("CrossAttnDownBlock2D", "CrossAttnUpBlock2D"), ("DownBlock2D", "UpBlock2D")
 
 
@@ -29,14 +31,6 @@ def unet_of(channels=(32, 64), text_width=32, seed=0):
 
 def architecture_of(channels=(32, 64)):
     return Architecture(channels=channels, heads=4, image_size=(64, 96), text_width=32)
-
-
-def random_(module, seed=0, scale=0.1):
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in module.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=generator) * scale)
-    return module.eval()
 
 
 def lifted_unet(channels=(32, 64)):

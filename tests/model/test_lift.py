@@ -8,15 +8,9 @@ from genphoto.model.config import PUBLISHED, Architecture
 from genphoto.model.lift import ActiveCamera, CameraMerges, Lift
 from genphoto.model.temporal import over_windows, windows
 
+from ..random_weights import random_
+
 TINY = Architecture(channels=(32, 64), heads=4, image_size=(64, 96))
-
-
-def random_(module, seed=0, scale=0.1):
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in module.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=generator) * scale)
-    return module.eval()
 
 
 @pytest.fixture
