@@ -1,0 +1,133 @@
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from genphoto.camera.settings import SETTINGS
+from genphoto.camera.sweep import CameraSweep
+from genphoto.metrics.sweep_metrics import QUANTITIES, measure_sweep
+
+SWEEPS = {
+    "zoom": CameraSweep({"focal_length": [24, 30, 45, 65]}),
+    "exposure": CameraSweep({"shutter_speed": [0.1, 0.3, 0.5, 1.0]}),
+    "color_temperature": CameraSweep({"color_temperature": [5455, 2455, 4155, 10000]}),
+    "blur": CameraSweep({"bokeh": [2.44, 8.3, 17.2, 24]}),
+}
+
+
+@pytest.fixture(scope="module")
+def sequence(shoot, shoot_cards):
+    def frames(name, quantity):
+        sweep = SWEEPS[quantity]
+        return shoot_cards(name, sweep)[0] if quantity == "blur" else shoot(name, sweep)
+
+    return frames
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda s: s.name)
+def test_every_setting_asks_for_something_measurable(setting):
+    low, high = setting.domain
+    cameras = CameraSweep.linear(setting.name, low, high, 3).cameras
+    assert any(quantity.asked_for(cameras) for quantity in QUANTITIES)
+
+
+@pytest.mark.parametrize("quantity", SWEEPS)
+def test_a_right_sequence_has_no_findings(sequence, quantity):
+    report = measure_sweep(sequence("coffee", quantity), SWEEPS[quantity])
+    assert report.asked_for == (quantity,)
+    assert list(report.measurements) == [quantity]
+    assert report.findings == ()
+    assert report.measurements[quantity].rank_correlation == pytest.approx(1)
+
+
+@pytest.mark.parametrize("quantity", SWEEPS)
+def test_frozen_shuffled_and_changing_sequences_are_called_that(sequence, quantity):
+    sweep, right = SWEEPS[quantity], sequence("coffee", quantity)
+    frozen = measure_sweep(right[:1].expand_as(right), sweep)
+    assert "frozen" in frozen.findings[0]
+
+    shuffled = measure_sweep(right[[2, 0, 3, 1]], sweep)
+    assert any("does not follow the order" in finding for finding in shuffled.findings)
+
+    other = sequence("astronaut", quantity)
+    scenes = measure_sweep(torch.stack([right[0], other[1], right[2], other[3]]), sweep)
+    assert any("not the first frame under the requested camera" in finding for finding in scenes.findings)
+    assert any("cannot be measured in frame" in finding for finding in scenes.findings)
+
+
+# Largest deviation of what was not asked for: zoom [x], blur [px or K], exposure [EV], color [mired], tint [Duv].
+CROSS_TALK = {"zoom": 0.005, "blur": 0.5, "exposure": 0.01, "color_temperature": 0.5, "tint": 0.0005}
+
+
+@pytest.mark.parametrize("quantity", SWEEPS)
+def test_a_right_sequence_has_no_cross_talk(sequence, quantity):
+    report = measure_sweep(sequence("chelsea", quantity), SWEEPS[quantity], cross_talk=True)
+    assert list(report.measurements) == [q.name for q in QUANTITIES]
+    for name, measurement in report.measurements.items():
+        if name not in report.asked_for:
+            worst = max(abs(e) for e in measurement.errors if e is not None)
+            assert worst < CROSS_TALK[name] * (100 if measurement.percent else 1), name
+
+
+def test_cross_talk_is_found(sequence):
+    frames = sequence("coffee", "color_temperature")
+    darker = (frames * torch.tensor([1, 0.9, 0.8, 0.7])[:, None, None, None]).clamp(0, 1)
+    report = measure_sweep(darker, SWEEPS["color_temperature"], cross_talk=True)
+    assert report.measurements["exposure"].measured[3] < -0.8
+
+
+def test_a_reference_adds_the_published_score(sequence):
+    frames = sequence("coffee", "exposure")
+    report = measure_sweep(frames, SWEEPS["exposure"], reference=sequence("chelsea", "exposure"))
+    assert report.published["shutter_speed"].correlation > 0.9
+    json.dumps(report.to_dict(), allow_nan=False)
+
+
+def test_several_settings_are_measured_together(shoot):
+    sweep = CameraSweep({"focal_length": [24, 35, 50], "shutter_speed": [0.5, 0.25, 0.4]})
+    report = measure_sweep(shoot("astronaut", sweep), sweep)
+    assert report.asked_for == ("zoom", "exposure")
+    assert max(map(abs, report.measurements["zoom"].errors)) < 0.5
+    assert max(map(abs, report.measurements["exposure"].errors)) < 0.01
+    assert report.consistency.mean > 0.95
+
+
+GRAY = torch.full((3, 3, 64, 96), 0.5)
+THREE = CameraSweep({"shutter_speed": [0.1, 0.2, 0.4]})
+
+
+@pytest.mark.parametrize(
+    ("frames", "message"),
+    [
+        (GRAY[:1], "1 frame: .* at least 2"),
+        (GRAY[:2], "2 frames do not fit a sweep of 3 values"),
+        ([GRAY[0], GRAY[1], GRAY[2, :, :60]], "different sizes"),
+        ([], "different sizes: none"),
+        (GRAY * torch.tensor([1, 0, 0])[:, None, None, None], r"Frame\(s\) 2, 3 are black"),
+        (GRAY[:, :1], r"\(3, 1, 64, 96\)"),
+        (GRAY.mul(255).byte(), "uint8"),
+        (GRAY * 3, "from 1.5 to 1.5; they must lie in"),
+        (GRAY * float("nan"), "nan"),
+        (GRAY[..., :40], "40 x 64 pixels are too small"),
+    ],
+)
+def test_unusable_frames_are_refused_with_one_sentence(frames, message):
+    with pytest.raises(ValueError, match=message):
+        measure_sweep(frames, THREE)
+
+
+def test_a_disparity_of_another_size_is_refused():
+    with pytest.raises(ValueError, match="Disparity of shape"):
+        measure_sweep(GRAY, THREE, disparity=torch.ones(64, 95))
+
+
+def test_a_reference_of_another_length_is_refused():
+    with pytest.raises(ValueError, match="do not fit a sweep of 3"):
+        measure_sweep(GRAY, THREE, reference=GRAY[:2])
+
+
+def test_frames_are_measured_in_any_float_type(sequence):
+    sweep = SWEEPS["exposure"]
+    report = measure_sweep(sequence("coffee", "exposure").half(), replace(sweep))
+    assert max(map(abs, report.measurements["exposure"].errors)) < 0.01
