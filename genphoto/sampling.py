@@ -11,6 +11,7 @@ from torch import Tensor
 from .camera.checks import require_in_range
 from .model.diffusers_host import LiftedUNet
 from .model.lift import ActiveCamera
+from .model.noise import share_noise
 
 MOST_STEPS = 100  # beyond, whole-numbered step widths start far below the last timestep
 LATENT_CHANNELS = 4
@@ -18,7 +19,7 @@ LATENT_CHANNELS = 4
 OnStep = Callable[[int, int], None]
 
 
-def published_scheduler(steps: int) -> DDIMScheduler:
+def published_scheduler(steps: int, prediction: str = "epsilon") -> DDIMScheduler:
     """Linear betas, which is not SD 1.5's usual schedule; 25 steps are the timesteps 961, 921, ... 1."""
     require_in_range("steps", steps, "", 1, MOST_STEPS)
     scheduler = DDIMScheduler(
@@ -28,15 +29,18 @@ def published_scheduler(steps: int) -> DDIMScheduler:
         beta_schedule="linear",
         steps_offset=1,
         clip_sample=False,
+        prediction_type=prediction,
     )
     scheduler.set_timesteps(steps)
     return scheduler
 
 
-def start_noise(frames: int, height: int, width: int, seed: int) -> Tensor:
-    """Noise (F,4,H/8,W/8) of pictures of height x width [px]; ComfyUI draws the same values for the same seed."""
+def start_noise(
+    frames: int, height: int, width: int, seed: int, channels: int = LATENT_CHANNELS, downscale: int = 8
+) -> Tensor:
+    """Noise (F,C,H/8,W/8) of pictures of height x width [px]; ComfyUI draws the same values for the same seed."""
     generator = torch.Generator().manual_seed(seed)
-    return torch.randn(frames, LATENT_CHANNELS, height // 8, width // 8, generator=generator)
+    return torch.randn(frames, channels, height // downscale, width // downscale, generator=generator)
 
 
 @torch.no_grad()
@@ -49,16 +53,19 @@ def sample(
     steps: int = 25,
     guidance_scale: float = 8.0,
     cameras: Sequence[ActiveCamera] = (),
+    prediction: str = "epsilon",
+    own_noise: int = 100,
     on_step: OnStep | None = None,
 ) -> Tensor:
-    """Noise (F,4,h,w) -> latents of the same shape, dtype and device.
+    """Noise (F,C,h,w), independent for every frame -> latents of the same shape, dtype and device.
 
-    `text` and `negative` are (1,T,D), or (F,T,D) with a text per frame. The cameras steer both. `on_step(i, steps)` is
+    `prediction` is what the model predicts, "epsilon" or "v_prediction"; `own_noise` the percentage of the noise that
+    its frames did not share in training. `text` and `negative` are (1,T,D), or (F,T,D) with a text per frame. The cameras steer both. `on_step(i, steps)` is
     called after step i of 1..steps; what it raises ends the sampling.
     """
-    scheduler = published_scheduler(steps)
+    scheduler = published_scheduler(steps, prediction)
     prompts = torch.cat([negative, text])
-    latents = noise
+    latents = share_noise(noise, len(noise), own_noise)
     for step, timestep in enumerate(scheduler.timesteps, 1):
         eps = model(torch.cat([latents, latents]), timestep, prompts, len(latents), cameras).to(latents)
         without, towards = eps.chunk(2)

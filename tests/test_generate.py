@@ -21,7 +21,8 @@ from genphoto import checkpoint
 from genphoto.camera.settings import setting_named
 from genphoto.camera.sweep import CameraSweep
 from genphoto.cli import main
-from genphoto.generate import SweepGenerator, decode, load_image_model
+from genphoto.generate import SweepGenerator
+from genphoto.image_model import load_image_model
 from genphoto.model.camera_encoder import DifferentialCameraEncoder
 from genphoto.model.config import Architecture
 from genphoto.model.diffusers_host import LiftedUNet
@@ -102,9 +103,7 @@ def generator(weights):
     encoder, merges = checkpoint.build_camera(camera_file())
     return SweepGenerator(
         LiftedUNet(image_model.unet, checkpoint.build_lift(motion)),
-        image_model.vae,
-        image_model.text_encoder,
-        image_model.tokenizer,
+        image_model,
         encoder,
         merges,
         setting_named("focal_length"),
@@ -157,7 +156,7 @@ def test_unet_and_lift_in_half_precision_stay_close(generator):
 
 
 def test_texts_are_encoded_to_77_tokens_whatever_the_tokenizer_says(generator):
-    assert generator.tokenizer.model_max_length == 8192
+    assert generator.image_model.tokenize.args[0].model_max_length == 8192
     states = generator.encode_text(["", "long " * 60])
     assert states.shape == (2, 77, 32)
     assert torch.allclose(states[0], generator.encode_text([""])[0], atol=1e-6)
@@ -166,8 +165,8 @@ def test_texts_are_encoded_to_77_tokens_whatever_the_tokenizer_says(generator):
 def test_frames_are_decoded_one_by_one_with_the_scale_of_the_vae(generator):
     latents = torch.randn(2, 4, 8, 12, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        expected = [generator.vae.decode(x[None] / 0.18215).sample[0] / 2 + 0.5 for x in latents]
-    assert torch.allclose(decode(latents, generator.vae), torch.stack(expected).clamp(0, 1), atol=1e-6)
+        expected = [generator.image_model.autoencoder.decode(x[None] / 0.18215).sample[0] / 2 + 0.5 for x in latents]
+    assert torch.allclose(generator.image_model.to_pictures(latents), torch.stack(expected).clamp(0, 1), atol=1e-6)
 
 
 def test_generating_can_be_stopped(generator):
@@ -196,9 +195,7 @@ def test_camera_and_motion_of_different_sizes_are_refused(generator):
     with pytest.raises(ValueError, match=r"made for levels of width \(32, 32\).*motion module has \(32, 64\)"):
         SweepGenerator(
             generator.model,
-            generator.vae,
-            generator.text_encoder,
-            generator.tokenizer,
+            generator.image_model,
             encoder,
             merges,
             generator.setting,

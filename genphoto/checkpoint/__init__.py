@@ -34,6 +34,7 @@ from .layout import (
     require_layout,
     sites_architecture,
 )
+from .tiny_model import TinyModelFile, save_tiny_model, text_weights, tiny_model
 
 __all__ = [
     "CAMERA_ADAPTER",
@@ -42,6 +43,7 @@ __all__ = [
     "RELEASES",
     "CameraFile",
     "MotionFile",
+    "TinyModelFile",
     "build_camera",
     "build_lift",
     "camera_adapter",
@@ -52,6 +54,9 @@ __all__ = [
     "recognize",
     "save_camera_adapter",
     "save_motion_module",
+    "save_tiny_model",
+    "text_weights",
+    "tiny_model",
 ]
 
 FORMAT, VERSION = "genphoto", 1
@@ -59,7 +64,7 @@ KIND_NAMES = {MOTION_MODULE: "motion_module", CAMERA_ADAPTER: "camera_adapter"}
 SDXL_CHANNELS = (320, 640, 1280)
 V1_POSITIONS = 24
 SITE_FIELDS = ("channels", "down_sites", "up_sites")
-ENCODER_FIELDS = ("encoder_blocks", "encoder_positions", "downscale")
+ENCODER_FIELDS = ("encoder_blocks", "encoder_positions", "embedding_patch")
 LORA_KEY = re.compile(r"(.+\.processor\.to_(?:q|k|v|out)_lora)\.(down|up)\.weight")
 
 Module = TypeVar("Module", bound=nn.Module)

@@ -9,6 +9,7 @@ from typing import Any
 MOTION_MODULE = "a motion module"
 CAMERA_ADAPTER = "a camera adapter"
 IMAGE_LORA = "an image LoRA"
+TINY_MODEL = "the tiny image model"
 
 RELEASES = {
     MOTION_MODULE: "https://huggingface.co/guoyww/animatediff",
@@ -22,6 +23,7 @@ WHERE = {
         "Use a camera adapter of the Generative Photography release, such as checkpoint-bokehK.ckpt from "
         f"{RELEASES[CAMERA_ADAPTER]}, or one that `python -m genphoto convert` wrote."
     ),
+    TINY_MODEL: "It comes with GenPhoto, in genphoto/assets.",
     IMAGE_LORA: f"Use RealEstate10K_LoRA.ckpt from the Generative Photography release, {RELEASES[IMAGE_LORA]}.",
 }
 
@@ -29,6 +31,7 @@ WRAPPERS = ("motion_module_state_dict", "lora_state_dict", "state_dict", "contro
 
 # The first pattern that any key matches decides.
 KINDS = {
+    r"^autoencoder\.(encoder|decoder|norm)\.": TINY_MODEL,
     r"^pose_encoder": "an adapter of CameraCtrl, which steers where the camera stands",
     r"^camera_encoder_state_dict$|^encoder\.encoder_conv_in\.|^merges\.": CAMERA_ADAPTER,
     r"^attention_processor_state_dict$": "half a camera adapter (the merges without the encoder)",

@@ -56,17 +56,17 @@ def encoder_architecture(encoder: Mapping[str, Tensor], sites: Architecture) -> 
     """`sites` with what the shapes of a camera encoder add."""
     blocks = {m[1] for key in encoder if (m := re.match(r"encoder_down_conv_blocks\.0\.(\d+)\.", key))}
     first = encoder.get("encoder_conv_in.weight")
-    downscale = math.isqrt(first.shape[1] // 6) if isinstance(first, Tensor) and first.ndim == 4 else 0
+    patch = math.isqrt(first.shape[1] // 6) if isinstance(first, Tensor) and first.ndim == 4 else 0
     return replace(
         sites,
         encoder_blocks=len(blocks) or PUBLISHED.encoder_blocks,
         encoder_positions=_positions(encoder, PUBLISHED.encoder_positions),
-        downscale=downscale or PUBLISHED.downscale,
+        downscale=patch or PUBLISHED.downscale,
     )
 
 
 def declared_architecture(text: str, found: Architecture, told: tuple[str, ...]) -> Architecture:
-    """The architecture in a file's metadata, which must be `found` in the fields `told` by the shapes.
+    """The architecture in a file's metadata, which must agree with `found` in what the shapes have `told`.
 
     Raises:
         ValueError: if it is no architecture, or another one.
@@ -83,11 +83,9 @@ def declared_architecture(text: str, found: Architecture, told: tuple[str, ...])
         numbers = value if isinstance(value, tuple) else (value,)
         if not numbers or not all(type(n) is int and n > 0 for n in numbers):
             raise ValueError(f"its architecture says {field.name} = {value!r}. Convert the original file again.")
-        if field.name in told and value != getattr(found, field.name):
-            raise ValueError(
-                f"its metadata say {field.name} = {value}, its weights {getattr(found, field.name)}. "
-                "Convert the original file again."
-            )
+    for name in told:
+        if (said := getattr(declared, name)) != (true := getattr(found, name)):
+            raise ValueError(f"its metadata say {name} = {said}, its weights {true}. Convert the original file again.")
     return declared
 
 

@@ -1,4 +1,7 @@
-"""`python -m genphoto generate`: a scene under a sweep of settings, made by a lifted image model."""
+"""`python -m genphoto generate`: a scene under a sweep of settings, made by a lifted image model.
+
+Without weights it is the embedded tiny model.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,9 @@ import torch
 from tqdm import tqdm
 
 from .. import checkpoint
-from ..camera.settings import setting_named
+from ..camera.settings import SETTINGS, setting_named
 from ..camera.sweep import CameraSweep
+from ..embedded import GUIDANCE_SCALE, MOTION, camera_path, load_tiny_model
 from ..model.differential import setting_values, steered_setting
 from ..photo_files import write_frame
 from .arguments import chosen_device, picture_size, seed_number, typed
@@ -20,7 +24,7 @@ from .sweep_arguments import add_sweep_arguments, read_sweep, read_values
 
 WEIGHTS = checkpoint.RELEASES[checkpoint.CAMERA_ADAPTER]
 
-# Option -> what it should be, where that comes from. The first three are needed.
+# Option -> what it should be, where that comes from. The first three are needed, or none of all.
 FILES = {
     "base": (
         "SD 1.5 as a diffusers folder or a single .safetensors file",
@@ -37,7 +41,11 @@ FILES = {
 }
 NEEDED = ("base", "motion", "camera")
 
+PUBLISHED_GUIDANCE_SCALE = 8.0
+
 EXAMPLES = """examples:
+  python -m genphoto generate --scene "a red ball in front of a blue box on a wooden floor" \\
+      --setting focal_length --values 24 35 50 60 70 --out balls
   python -m genphoto generate --scene "A vase of tulips on a table by the window" \\
       --setting bokeh --values 2 6 12 18 28 --base stable-diffusion-v1-5 --motion v3_sd15_mm.ckpt \\
       --camera checkpoint-bokehK.ckpt --lora RealEstate10K_LoRA.ckpt --out tulips"""
@@ -57,7 +65,9 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--negative", default="", metavar="TEXT", help="what it should not show (default: nothing)")
     add_sweep_arguments(command)
 
-    group = command.add_argument_group("weights", f"published ones: {WEIGHTS}")
+    group = command.add_argument_group(
+        "weights", f"none for the embedded tiny model, which knows a few dozen words; published ones: {WEIGHTS}"
+    )
     group.add_argument("--base", type=Path, metavar="PATH", help="SD 1.5: diffusers folder, .safetensors or .ckpt")
     group.add_argument("--motion", type=Path, metavar="FILE", help="motion module: .ckpt or .safetensors")
     group.add_argument("--camera", type=Path, metavar="FILE", help="camera adapter: .ckpt or .safetensors")
@@ -75,7 +85,10 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     group = command.add_argument_group("sampling")
     group.add_argument("--steps", type=int, default=25, metavar="N", help="denoising steps (default 25)")
     group.add_argument(
-        "--cfg", type=float, default=8.0, metavar="SCALE", help="weight of the scene's words (default 8)"
+        "--cfg",
+        type=float,
+        metavar="SCALE",
+        help=f"weight of the scene's words (default {PUBLISHED_GUIDANCE_SCALE:g}; embedded model {GUIDANCE_SCALE:g})",
     )
     group.add_argument("--seed", type=typed(seed_number), default=0, metavar="N", help="of the start noise (default 0)")
     group.add_argument(
@@ -90,11 +103,13 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 def generate_files(args: argparse.Namespace) -> None:
     """Generate a sweep of a scene into a folder."""
     sweep = read_sweep(args) or CameraSweep(read_values(args.settings))
-    _require_files(args)
+    embedded = all(getattr(args, option) is None for option in FILES)
+    if not embedded:
+        _require_files(args)
     device = chosen_device(args.device)
     names = file_names(sweep.labels)
     with complete_or_nothing(args.out, names, args.overwrite) as folder:
-        generator = _generator(args, sweep, device)
+        generator = _embedded_generator(args, sweep, device) if embedded else _generator(args, sweep, device)
         with tqdm(total=args.steps, unit="step", disable=None, leave=False) as bar:
             frames = generator.generate(
                 args.scene,
@@ -102,7 +117,7 @@ def generate_files(args: argparse.Namespace) -> None:
                 negative=args.negative,
                 seed=args.seed,
                 steps=args.steps,
-                guidance_scale=args.cfg,
+                guidance_scale=_guidance_scale(args.cfg, embedded),
                 size=args.size,
                 strength=args.strength,
                 on_step=lambda step, _: bar.update(step - bar.n),
@@ -129,19 +144,11 @@ def _require_files(args: argparse.Namespace) -> None:
 def _generator(args: argparse.Namespace, sweep: CameraSweep, device: str):
     """The smaller files first: what does not fit is found before gigabytes are read."""
     camera = _camera_file(args.camera, sweep)
-    try:
-        import diffusers
-        import transformers
+    _libraries()
+    from ..generate import checked_size
+    from ..image_model import load_image_model, unet_of
+    from ..model.diffusers_host import merge_image_lora
 
-        from ..generate import SweepGenerator, checked_size, load_image_model, unet_of
-        from ..model.diffusers_host import LiftedUNet, merge_image_lora
-    except ImportError as error:
-        raise ValueError(
-            f"generate needs diffusers and transformers ({error}). Run: pip install 'genphoto[generate]'."
-        ) from None
-    for library in (diffusers, transformers):
-        library.utils.logging.set_verbosity_error()
-        library.utils.logging.disable_progress_bar()
     checked_size(args.size or camera.architecture.image_size, camera.architecture)
     lora = checkpoint.image_lora(checkpoint.load(args.lora)[0], args.lora.name) if args.lora else None
     motion = checkpoint.motion_module(*checkpoint.load(args.motion), args.motion.name)
@@ -150,18 +157,63 @@ def _generator(args: argparse.Namespace, sweep: CameraSweep, device: str):
         print(f"UNet: {unet_of(args.base)}")
     if lora is not None:
         merge_image_lora(image_model.unet, lora)
-    dtype = torch.float16 if device == "cuda" else torch.float32
+    return _assembled(image_model, motion, camera, device, torch.float16 if device == "cuda" else torch.float32)
+
+
+def _embedded_generator(args: argparse.Namespace, sweep: CameraSweep, device: str):
+    setting = steered_setting(None, sweep)
+    path = camera_path(setting.name)
+    if not path.exists():
+        known = ", ".join(s.name for s in SETTINGS if camera_path(s.name).exists())
+        raise ValueError(f"The embedded model knows no {setting.label.lower()}. It knows: {known}.")
+    setting_values(sweep, setting)
+    file = load_tiny_model()
+    file.tokenizer([args.scene, args.negative])  # unknown words are found before anything is built
+    _libraries()
+    from ..generate import checked_size
+    from ..image_model import tiny_image_model
+
+    camera = checkpoint.camera_adapter(*checkpoint.load(path), path.name)
+    checked_size(args.size or camera.architecture.image_size, camera.architecture)
+    motion = checkpoint.motion_module(*checkpoint.load(MOTION), MOTION.name)
+    return _assembled(tiny_image_model(file), motion, camera, device, torch.float32)
+
+
+def _assembled(image_model, motion, camera, device: str, dtype: torch.dtype):
+    from ..generate import SweepGenerator
+    from ..model.diffusers_host import LiftedUNet
+
     encoder, merges = checkpoint.build_camera(camera)
+    image_model.autoencoder.to(device)
+    image_model.text_encoder.to(device)
     return SweepGenerator(
         LiftedUNet(image_model.unet.to(device, dtype), checkpoint.build_lift(motion).to(device, dtype)),
-        image_model.vae.to(device),
-        image_model.text_encoder.to(device),
-        image_model.tokenizer,
+        image_model,
         encoder.to(device, torch.float32),
         merges.to(device, dtype),
         setting_named(camera.setting),
         camera.variant,
     )
+
+
+def _libraries() -> None:
+    """Require diffusers and transformers, and quiet them."""
+    try:
+        import diffusers
+        import transformers
+    except ImportError as error:
+        raise ValueError(
+            f"generate needs diffusers and transformers ({error}). Run: pip install 'genphoto[generate]'."
+        ) from None
+    for library in (diffusers, transformers):
+        library.utils.logging.set_verbosity_error()
+        library.utils.logging.disable_progress_bar()
+
+
+def _guidance_scale(wanted: float | None, embedded: bool) -> float:
+    if wanted is not None:
+        return wanted
+    return GUIDANCE_SCALE if embedded else PUBLISHED_GUIDANCE_SCALE
 
 
 def _camera_file(path: Path, sweep: CameraSweep):

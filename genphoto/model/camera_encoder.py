@@ -41,7 +41,7 @@ class DifferentialCameraEncoder(nn.Module):
         self.architecture = architecture
         widths = (architecture.channels[0], *architecture.channels)
         self.encoder_conv_in = operations.Conv2d(
-            EMBEDDING_CHANNELS * architecture.downscale**2, widths[0], 3, padding=1
+            EMBEDDING_CHANNELS * architecture.embedding_patch**2, widths[0], 3, padding=1
         )
         self.encoder_down_conv_blocks = nn.ModuleList()
         self.encoder_down_attention_blocks = nn.ModuleList()
@@ -65,10 +65,10 @@ class DifferentialCameraEncoder(nn.Module):
             )
 
     def forward(self, embedding: Tensor) -> list[Tensor]:
-        """Camera embedding (S,6,F,H,W) -> per level (S,F,C,h,w), h = H / (downscale * 2^level)."""
+        """Camera embedding (S,6,F,H,W) -> per level (S,F,C,h,w), h = H / (embedding_patch * 2^level)."""
         sweeps, _, frames = embedding.shape[:3]
         x = embedding.transpose(1, 2).flatten(0, 1)
-        x = self.encoder_conv_in(F.pixel_unshuffle(x, self.architecture.downscale))
+        x = self.encoder_conv_in(F.pixel_unshuffle(x, self.architecture.embedding_patch))
         features = []
         for convolutions, attentions in zip(
             self.encoder_down_conv_blocks, self.encoder_down_attention_blocks, strict=True

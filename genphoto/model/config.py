@@ -18,9 +18,11 @@ class Architecture:
         positions: longest sequence of frames that a motion module has position codes for.
         encoder_blocks: (convolution, temporal attention) pairs per level of the camera encoder.
         encoder_positions: the same limit in the camera encoder.
-        image_size: (height, width) of the camera embedding, which is also the trained picture size.
+        image_size: (height, width) of the pictures it was trained on.
         downscale: pixels of the picture per pixel of the latent, at the finest level.
         text_width: width of the text encoder whose differences enter the camera embedding.
+        embedding_downscale: pixels of the picture per pixel of the camera embedding, along each side.
+        own_noise: percent of the noise's variance that is a frame's own; the rest all frames of a sweep share.
     """
 
     channels: tuple[int, ...] = (320, 640, 1280, 1280)
@@ -33,15 +35,28 @@ class Architecture:
     image_size: tuple[int, int] = (256, 384)
     downscale: int = 8
     text_width: int = 768
+    embedding_downscale: int = 1
+    own_noise: int = 100
 
     def __post_init__(self) -> None:
         for name in ("channels", "image_size"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        height, width = self.image_size
+        height, width = self.embedding_size
         if height * width % self.text_width:
             raise ValueError(
-                f"image_size {height} x {width} is not a whole number of text vectors of width {self.text_width}."
+                f"A camera embedding of {height} x {width} is not a whole number of text vectors of width "
+                f"{self.text_width}."
             )
+
+    @property
+    def embedding_size(self) -> tuple[int, int]:
+        """(height, width) of the camera embedding."""
+        return tuple(n // self.embedding_downscale for n in self.image_size)
+
+    @property
+    def embedding_patch(self) -> int:
+        """Pixels of the camera embedding per pixel of the latent, along each side."""
+        return self.downscale // self.embedding_downscale
 
     @property
     def sites(self) -> tuple[tuple[str, int], ...]:
@@ -68,3 +83,15 @@ class Architecture:
 
 
 PUBLISHED = Architecture()
+TINY = Architecture(
+    channels=(64, 128),
+    heads=4,
+    down_sites=1,
+    positions=16,
+    up_sites=2,
+    encoder_blocks=1,
+    image_size=(128, 192),
+    text_width=128,
+    embedding_downscale=2,
+    own_noise=50,
+)

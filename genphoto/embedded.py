@@ -1,0 +1,28 @@
+"""The embedded tiny model: where its files lie in this package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .checkpoint import TinyModelFile, load, tiny_model
+
+ASSETS = Path(__file__).parent / "assets"
+IMAGE_MODEL = ASSETS / "genphoto_tiny.safetensors"
+MOTION_FOLDER = ASSETS / "motion"
+MOTION = MOTION_FOLDER / "genphoto_tiny_motion.safetensors"
+CAMERA_FOLDER = ASSETS / "camera"
+GUIDANCE_SCALE = 2.5  # at which its colors and exposures are those of its training pictures
+
+
+def camera_path(setting: str) -> Path:
+    """The file of the camera adapter of a setting."""
+    return CAMERA_FOLDER / f"genphoto_tiny_{setting}.safetensors"
+
+
+def load_tiny_model(path: Path = IMAGE_MODEL) -> TinyModelFile:
+    """The tiny image model in the package, or in another file.
+
+    Raises:
+        ValueError: the file is missing or damaged.
+    """
+    return tiny_model(*load(path), path.name)

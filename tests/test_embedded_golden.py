@@ -1,0 +1,44 @@
+"""The frames with which ../tests/comfy/test_embedded_model.py compares ComfyUI's are those of SweepGenerator."""
+
+import numpy as np
+import pytest
+from diffusers import UNet2DConditionModel
+
+from genphoto.camera.settings import setting_named
+from genphoto.camera.sweep import CameraSweep
+from genphoto.checkpoint import build_camera, build_lift, camera_adapter, load, motion_module
+from genphoto.embedded import load_tiny_model
+from genphoto.generate import SweepGenerator
+from genphoto.image_model import tiny_image_model
+from genphoto.model.diffusers_host import LiftedUNet
+
+from .golden import embedded
+
+
+@pytest.fixture(scope="module")
+def frames(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("embedded")
+    embedded.write(UNet2DConditionModel.from_config(embedded.UNET).state_dict(), folder, folder, folder)
+    model = tiny_image_model(load_tiny_model(folder / embedded.MODEL))
+    lift = build_lift(motion_module(*load(folder / embedded.MOTION), embedded.MOTION))
+    camera = camera_adapter(*load(folder / embedded.CAMERA), embedded.CAMERA)
+    generator = SweepGenerator(
+        LiftedUNet(model.unet, lift), model, *build_camera(camera), setting_named(camera.setting), camera.variant
+    )
+    return generator.generate(
+        embedded.SCENE,
+        CameraSweep({"focal_length": embedded.FOCAL_LENGTHS}),
+        negative=embedded.NEGATIVE,
+        guidance_scale=embedded.GUIDANCE_SCALE,
+        **embedded.SAMPLING,
+    )
+
+
+def test_the_command_line_makes_the_golden_frames(frames):
+    """To make them anew, delete the file and run this test: it writes and fails."""
+    if not embedded.FRAMES.exists():
+        np.save(embedded.FRAMES, embedded.grid(frames).numpy())
+        pytest.fail(f"wrote {embedded.FRAMES}")
+    truth = embedded.golden()
+    assert ((truth > 0) & (truth < 1)).float().mean() > 0.5  # or the comparison would say nothing
+    assert (embedded.grid(frames) - truth).norm() < 1e-4 * truth.norm()
