@@ -1,0 +1,47 @@
+"""`python -m genphoto train`: the tiny model from nothing, or a camera adapter on Stable Diffusion 1.5."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from ..training.config import RECIPES, load_config
+
+EXAMPLES = """examples:
+  python -m genphoto train tiny-cpu --out runs/tiny
+  accelerate launch -m genphoto train sd15-physical --out runs/sd15
+  python -m genphoto train my.toml --out runs/mine"""
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """Add `train` to the commands."""
+    recipes = ", ".join(sorted(path.stem for path in RECIPES.glob("*.toml")))
+    command = commands.add_parser(
+        "train",
+        help="train the tiny model or a camera adapter",
+        description=f"Trains what a TOML file or a recipe says ({recipes}). The same command goes on where it stopped. "
+        "For several GPUs or machines: accelerate launch -m genphoto train ...",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.set_defaults(run=train_model)
+    command.add_argument("config", metavar="CONFIG", help="a TOML file, or the name of a recipe")
+    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoints, curves, pictures, result")
+    command.add_argument("--stage", metavar="NAME", help="the last stage to train (default: all)")
+    command.add_argument("--steps", type=int, metavar="N", help="at most N steps per stage, to try a recipe")
+    command.add_argument("--cpu", action="store_true", help="even where there is a GPU")
+
+
+def train_model(args: argparse.Namespace) -> None:
+    """Train, and name the written files."""
+    config = load_config(args.config)
+    if args.steps is not None:
+        stages = [replace(stage, steps=min(stage.steps, args.steps)) for stage in config.stages]
+        config = replace(config, stages=tuple(stages))
+    try:
+        from ..training.run import train
+    except ImportError as error:
+        raise ValueError(f"train needs more packages ({error}). Run: pip install 'genphoto[train]'.") from None
+    written = train(config, args.out, cpu=args.cpu, only=args.stage)
+    print("Written:", *(f"  {path}" for path in written), sep="\n")

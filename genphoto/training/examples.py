@@ -1,0 +1,156 @@
+"""Training examples: what a step learns from, as tensors that depend on the configuration's seed and the step alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from ..camera.setting import CameraSetting
+from ..data.dataset import DifferentialDataset, SweepExample, seeded
+from ..data.frame_cache import FrameCache, LatentCache
+from ..model.config import Architecture
+from ..model.differential import camera_prompts, coarse_prior, setting_values
+from .config import StageConfig
+
+TIMESTEPS = 1000
+Examples = DifferentialDataset | FrameCache | LatentCache
+Key = tuple[int, int, int, int]  # epoch, index, number of the draw, frames
+
+
+class StepSampler(Sampler):
+    """The keys of every step's examples from step `start` on. All examples of a step vary the same setting."""
+
+    def __init__(self, dataset: Examples, stage: StageConfig, frames: int, seed: int, start: int = 0):
+        self.dataset = dataset
+        self.stage = stage
+        self.frames = frames
+        self.seed = seed
+        self.start = start
+        self.batch_size = stage.batch_size  # by these two accelerate shares a batch among processes
+        self.drop_last = True
+
+    def __len__(self) -> int:
+        return self.stage.steps - self.start
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        step = 0
+        for epoch, indices in self._batches():
+            if step == self.stage.steps:
+                return
+            if step >= self.start:
+                frames = self._frames_at(step)
+                yield [(epoch, index, step * len(indices) + k, frames) for k, index in enumerate(indices)]
+            step += 1
+
+    def _batches(self) -> Iterator[tuple[int, list[int]]]:
+        epoch = 0
+        size = self.stage.batch_size
+        rest: dict[str, list[tuple[int, int]]] = {}
+        while True:
+            order = torch.randperm(len(self.dataset), generator=seeded(self.seed, self.stage.name, "order", epoch))
+            for index in order.tolist():
+                name = self.dataset.setting_at(epoch, index).name if self.stage.kind == "sweep" else ""
+                waiting = rest.setdefault(name, [])
+                waiting.append((epoch, index))
+                if len(waiting) == size:
+                    yield epoch, [at for _, at in waiting]
+                    waiting.clear()
+            epoch += 1
+
+    def _frames_at(self, step: int) -> int:
+        if self.stage.kind != "sweep":
+            return 1
+        fewest = min(self.stage.fewest_frames, self.frames)
+        draw = torch.randint(fewest, self.frames + 1, (), generator=seeded(self.seed, self.stage.name, "frames", step))
+        return int(draw)
+
+
+class TrainingExamples(Dataset):
+    """Examples of a stage as tensors: frames, words, camera, noise and timestep.
+
+    Args:
+        dataset: sweeps of photographs.
+        stage: what is trained.
+        architecture: of the lift; its camera embedding is prepared here.
+        tokenize: texts -> token numbers (N,T).
+        latent_shape: (C,h,w) of a frame's latent.
+        seed: of noise, timesteps and dropouts.
+    """
+
+    def __init__(
+        self,
+        dataset: Examples,
+        stage: StageConfig,
+        architecture: Architecture,
+        tokenize: Callable[[Sequence[str]], Tensor],
+        latent_shape: tuple[int, int, int],
+        variant: str,
+        seed: int,
+    ):
+        self.dataset = dataset
+        self.stage = stage
+        self.architecture = architecture
+        self.tokenize = tokenize
+        self.latent_shape = latent_shape
+        self.variant = variant
+        self.seed = seed
+
+    def __getitem__(self, key: Key) -> dict[str, object]:
+        epoch, index, draw, count = key
+        example = self.dataset[epoch, index]
+        generator = seeded(self.seed, self.stage.name, "draw", draw)
+        drop_text, drop_camera = torch.rand(2, generator=generator).tolist()
+        kept = "frames" if example.latents is None else "latents"
+        pictures = getattr(example, kept)
+        first = int(torch.randint(len(pictures) - count + 1, (), generator=generator))
+        pictures = pictures[first : first + count]
+        item: dict[str, object] = {"timestep": torch.randint(TIMESTEPS, (), generator=generator)}
+        if self.stage.kind == "autoencoder":
+            pictures = self._cropped(pictures, generator)
+        else:
+            item["text"] = self._text(example, first, count, dropped=drop_text < self.stage.drop_text)
+        if self.stage.kind == "sweep":
+            setting = self.dataset.setting_at(epoch, index)
+            item["setting"] = setting.name
+            item["camera_drawn"] = torch.tensor(drop_camera)
+            item |= self._camera(example.sweep, setting, first, count)
+        shape = self.latent_shape
+        if self.stage.kind == "autoencoder":
+            shape = (shape[0], *(n // self.architecture.downscale for n in pictures.shape[-2:]))
+        return item | {kept: pictures, "noise": torch.randn(count, *shape, generator=generator)}
+
+    def _text(self, example: SweepExample, first: int, count: int, dropped: bool) -> Tensor:
+        """Token numbers (T,), or (F,T) of a text per frame where plain prompts take the camera encoder's place."""
+        caption = "" if dropped else example.caption
+        if self.stage.blind != "camera":
+            return self.tokenize([caption])[0]
+        (setting,) = example.sweep.settings
+        words = camera_prompts(example.sweep.values[setting.name][first : first + count], setting)
+        return self.tokenize([f"{caption} {camera}".strip() for camera in words])
+
+    def _camera(self, sweep, setting: CameraSetting, first: int, count: int) -> dict[str, Tensor]:
+        values = setting_values(sweep, setting)[first : first + count]
+        prior = coarse_prior(
+            sweep, setting, setting_values(sweep, setting), self.variant, self.architecture.embedding_size
+        )
+        return {"prior": prior[first : first + count], "camera_text": self.tokenize(camera_prompts(values, setting))}
+
+    def _cropped(self, frames: Tensor, generator: torch.Generator) -> Tensor:
+        if not self.stage.crop:
+            return frames
+        top, left = (
+            int(torch.randint(have - want + 1, (), generator=generator))
+            for have, want in zip(frames.shape[-2:], self.stage.crop, strict=True)
+        )
+        return frames[..., top : top + self.stage.crop[0], left : left + self.stage.crop[1]]
+
+
+def collate(items: Sequence[dict[str, object]]) -> dict[str, object]:
+    """A batch: tensors stacked, the setting once."""
+    return {
+        name: torch.stack([item[name] for item in items]) if isinstance(value, Tensor) else value
+        for name, value in items[0].items()
+    }

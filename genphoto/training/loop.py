@@ -1,0 +1,185 @@
+"""The training loop of one stage: steps, moving average, checkpoints that are complete or not there, exact resuming."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import DataLoaderConfiguration, DistributedDataParallelKwargs
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from .config import StageConfig
+from .examples import StepSampler, TrainingExamples, collate
+from .parts import Parts
+
+log = logging.getLogger(__name__)
+
+LOWEST = 0.01  # of the learning rate, at the end of its decay
+
+
+@dataclass(slots=True)
+class TrainingState:
+    """All that a stage needs to go on as if it had not stopped: randomness follows from seed and step.
+
+    Args:
+        step: finished optimizer steps.
+        weights: parameters and buffers of the learning parts, by name.
+        average: their moving average; empty without one.
+        optimizer: state of AdamW.
+        losses: of every finished step.
+    """
+
+    step: int
+    weights: dict[str, Tensor]
+    average: dict[str, Tensor]
+    optimizer: dict[str, Any]
+    losses: list[float]
+
+    def save(self, path: Path) -> None:
+        """Write the state, all of it or nothing: the older checkpoint survives a full disk.
+
+        Raises:
+            ValueError: it cannot be written.
+        """
+        unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}.unfinished")
+        try:
+            try:
+                torch.save({name: getattr(self, name) for name in self.__slots__}, unfinished)
+                os.replace(unfinished, path)
+            finally:
+                unfinished.unlink(missing_ok=True)
+        except (OSError, RuntimeError) as error:  # PyTorch's writer raises RuntimeError where the disk is full
+            raise ValueError(
+                f"{path} cannot be written: {str(error).splitlines()[0]}. The checkpoint before it is intact; free "
+                "some disk space and run the same command again."
+            ) from error
+
+    @classmethod
+    def load(cls, path: Path) -> TrainingState:
+        """The state in a file.
+
+        Raises:
+            ValueError: it cannot be read.
+        """
+        try:
+            return cls(**torch.load(path, map_location="cpu", weights_only=True))
+        except (OSError, RuntimeError, TypeError, EOFError, pickle.UnpicklingError) as error:
+            raise ValueError(
+                f"{path} is no complete checkpoint ({error}). Delete it to start the stage anew."
+            ) from None
+
+
+def learning_rate(stage: StageConfig, step: int) -> float:
+    """Of a step from 0 on: rises linearly, stays, and falls linearly at the end."""
+    rise = min(1.0, (step + 1) / max(stage.warmup, 1))
+    left = (stage.steps - step) / max(stage.decay * stage.steps, 1)
+    return stage.learning_rate * min(rise, LOWEST + (1 - LOWEST) * min(left, 1.0))
+
+
+def accelerator_for(precision: str, cpu: bool = False) -> Accelerator:
+    """Hugging Face accelerate with what a stage asks for; batches are those of one process, split over all."""
+    return Accelerator(
+        mixed_precision=precision,
+        cpu=cpu,
+        dataloader_config=DataLoaderConfiguration(split_batches=True),
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+    )
+
+
+def train_stage(
+    loss: nn.Module,
+    parts: Parts,
+    examples: TrainingExamples,
+    frames: int,
+    folder: Path,
+    accelerator: Accelerator,
+    *,
+    seed: int,
+    workers: int,
+    on_step: Callable[[int, float], None] = lambda step, loss: None,
+    on_sample: Callable[[int], None] | None = None,
+) -> TrainingState:
+    """Train until the stage's last step, from the checkpoint in `folder` if there is one; returns the final state.
+
+    `loss` maps a batch to a scalar and holds `parts`, whose learning parameters end as their moving average where the
+    stage has one. `on_step(step, loss)` is called after every step, `on_sample(step)` with the averaged weights in place.
+    """
+    stage = examples.stage
+    learning = parts.freeze_all_but(stage.train)
+    kept = learning | parts.buffers_of(stage.train)
+    path = folder / "checkpoint.pt"
+    state = TrainingState.load(path) if path.exists() else TrainingState(0, {}, {}, {}, [])
+    _copy(kept, state.weights)
+    if state.step >= stage.steps:
+        _copy(learning, state.average)
+        return state
+    optimizer = torch.optim.AdamW(
+        learning.values(), lr=stage.learning_rate, betas=(0.9, 0.99), weight_decay=stage.weight_decay
+    )
+    sampler = StepSampler(examples.dataset, stage, frames, seed, state.step)
+    loader = DataLoader(
+        examples, batch_sampler=sampler, collate_fn=collate, num_workers=workers, persistent_workers=workers > 0
+    )
+    loss, optimizer, loader = accelerator.prepare(loss, optimizer, loader)
+    if state.optimizer:
+        optimizer.load_state_dict(state.optimizer)
+    average = {name: p.detach().clone() for name, p in learning.items()} if stage.ema else {}
+    _copy(average, state.average)
+
+    silent = None if accelerator.is_main_process else True
+    bar = tqdm(total=stage.steps, initial=state.step, desc=stage.name, unit="step", disable=silent)
+    for step, batch in enumerate(loader, state.step):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(stage, step)
+        value = loss(batch)
+        accelerator.backward(value)
+        accelerator.clip_grad_norm_(learning.values(), stage.clip_gradient)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        if average:
+            _follow(average, learning, min(stage.ema, (step + 1) / (step + 10)))
+        state.losses.append(accelerator.reduce(value.detach(), "mean").item())
+        done = step + 1
+        on_step(done, state.losses[-1])
+        bar.update(1)
+        bar.set_postfix(loss=f"{sum(state.losses[-50:]) / len(state.losses[-50:]):.4f}", refresh=False)
+        last = done == stage.steps
+        if (last or (stage.save_every and done % stage.save_every == 0)) and accelerator.is_main_process:
+            state.step = done
+            state.weights = {name: p.detach().cpu().clone() for name, p in kept.items()}
+            state.average = {name: p.cpu().clone() for name, p in average.items()}
+            state.optimizer = optimizer.state_dict()
+            state.save(path)
+        wanted = last or (stage.sample_every and done % stage.sample_every == 0)
+        if on_sample and accelerator.is_main_process and wanted:
+            _with_average(learning, average, lambda: on_sample(done))
+    bar.close()
+    _copy(learning, average)
+    return state
+
+
+def _follow(average: Mapping[str, Tensor], learning: Mapping[str, nn.Parameter], decay: float) -> None:
+    torch._foreach_lerp_(list(average.values()), [p.detach() for p in learning.values()], 1 - decay)
+
+
+@torch.no_grad()
+def _copy(into: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> None:
+    for name, value in weights.items():
+        into[name].copy_(value)
+
+
+def _with_average(learning: Mapping[str, nn.Parameter], average: Mapping[str, Tensor], act: Callable[[], None]) -> None:
+    own = {name: p.detach().clone() for name, p in learning.items()}
+    _copy(learning, average)
+    act()
+    _copy(learning, own)

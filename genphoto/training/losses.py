@@ -1,0 +1,71 @@
+"""What a stage minimizes, as one module: what it learns from is a batch of `TrainingExamples`."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..model.autoencoder import reconstruction_loss
+from ..model.differential import camera_embedding
+from ..model.diffusers_host import LiftedUNet
+from ..model.lift import ActiveCamera
+from ..model.noise import share_noise
+from ..sampling import published_scheduler
+from .config import StageConfig
+from .parts import Parts
+
+
+class StageLoss(nn.Module):
+    """Batch -> loss. Holds the parts, so that a data-parallel wrapper sees their parameters."""
+
+    def __init__(self, parts: Parts, stage: StageConfig, prediction: str):
+        super().__init__()
+        self.parts = parts
+        self.stage = stage
+        self.prediction = prediction
+        self.scheduler = published_scheduler(1, prediction)
+
+    def forward(self, batch: dict[str, Tensor]) -> Tensor:
+        """The mean loss of a batch."""
+        return self._reconstruction(batch) if self.stage.kind == "autoencoder" else self._denoising(batch)
+
+    def _reconstruction(self, batch: dict[str, Tensor]) -> Tensor:
+        pictures = batch["frames"].flatten(0, 1) * 2 - 1
+        found = self.parts.autoencoder(pictures, batch["noise"].flatten(0, 1) * self.stage.latent_noise)
+        return reconstruction_loss(found.float(), pictures)
+
+    def _denoising(self, batch: dict[str, Tensor]) -> Tensor:
+        frames = batch["noise"].shape[1]
+        with torch.no_grad():
+            if "latents" in batch:
+                latents = batch["latents"].flatten(0, 1)
+            else:
+                latents = self.parts.image_model.to_latents(batch["frames"].flatten(0, 1)).float()
+        noise = batch["noise"].flatten(0, 1)
+        if self.stage.kind == "sweep":
+            noise = share_noise(noise, frames, self.parts.architecture.own_noise)
+        timesteps = batch["timestep"].repeat_interleave(frames)
+        noisy = self.scheduler.add_noise(latents, noise, timesteps)
+        text = self.parts.hidden_states(batch["text"])
+        if self.stage.kind == "image":
+            found = self.parts.unet(noisy, timesteps, text).sample
+        else:
+            lifted = LiftedUNet(self.parts.unet, self.parts.motion)
+            found = lifted(noisy, timesteps, text.flatten(0, -3), frames, self._cameras(batch))
+        wanted = noise if self.prediction == "epsilon" else self.scheduler.get_velocity(latents, noise, timesteps)
+        return F.mse_loss(found.float(), wanted)
+
+    def _cameras(self, batch: dict[str, Tensor]) -> list[ActiveCamera]:
+        # One draw for all of a step: the camera is on or off for the whole UNet.
+        if self.stage.blind == "camera" or batch["camera_drawn"][0] < self.stage.drop_camera:
+            return []
+        adapter = self.parts.camera[batch["setting"]]
+        hidden = self.parts.hidden_states(batch["camera_text"])
+        prior = batch["prior"]
+        if self.stage.blind == "differences":
+            hidden = torch.zeros_like(hidden)
+        if self.stage.blind == "prior":
+            prior = torch.zeros_like(prior)
+        embedding = torch.cat([camera_embedding(p, h) for p, h in zip(prior, hidden, strict=True)])
+        return [ActiveCamera(adapter.merges, adapter.encoder(embedding))]

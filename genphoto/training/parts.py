@@ -1,0 +1,71 @@
+"""Parts: the networks of a training, whichever size they have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ..image_model import ImageModel
+from ..model.camera_encoder import DifferentialCameraEncoder
+from ..model.config import Architecture
+from ..model.lift import CameraMerges, Lift
+
+
+class CameraAdapter(nn.Module):
+    """Encoder and merges of one setting."""
+
+    def __init__(self, architecture: Architecture):
+        super().__init__()
+        self.encoder = DifferentialCameraEncoder(architecture)
+        self.merges = CameraMerges(architecture)
+
+
+class Parts(nn.Module):
+    """All networks of a lifted model, by the names under which a stage trains them.
+
+    Args:
+        image_model: becomes the parts "autoencoder", "text" and "unet".
+        motion: motion modules.
+        settings: names of the settings that get a camera adapter, with new weights.
+    """
+
+    def __init__(self, image_model: ImageModel, motion: Lift, settings: Sequence[str]):
+        super().__init__()
+        self.image_model = image_model
+        self.autoencoder = image_model.autoencoder
+        self.text = image_model.text_encoder
+        self.unet = image_model.unet
+        self.motion = motion
+        self.camera = nn.ModuleDict({name: CameraAdapter(motion.architecture) for name in settings})
+
+    @property
+    def architecture(self) -> Architecture:
+        """Sizes of the lift."""
+        return self.motion.architecture
+
+    def hidden_states(self, tokens: Tensor) -> Tensor:
+        """Token numbers (...,T) -> last hidden states (...,T,D)."""
+        return self.image_model.hidden_states(tokens.flatten(0, -2)).unflatten(0, tokens.shape[:-1])
+
+    def freeze_all_but(self, names: Sequence[str]) -> dict[str, nn.Parameter]:
+        """Let the named parts learn and nothing else; returns what learns, by name."""
+        learning = {}
+        for name, part in self.named_children():
+            part.requires_grad_(name in names)
+            part.train(name in names)
+            if name in names:
+                learning |= {f"{name}.{key}": value for key, value in part.named_parameters()}
+        return learning
+
+    def buffers_of(self, names: Sequence[str]) -> dict[str, Tensor]:
+        """What the named parts keep beside their parameters, by name."""
+        return {f"{name}.{key}": value for name in names for key, value in getattr(self, name).named_buffers()}
+
+
+def initialized(make: Callable[[], nn.Module], seed: int) -> nn.Module:
+    """A module whose random weights depend on the seed alone; the process's own random state is untouched."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return make()

@@ -1,0 +1,80 @@
+"""Pictures during training: what a stage has learned so far, to be looked at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.tensorboard import SummaryWriter
+
+from ..contact_sheet import contact_sheet
+from ..model.diffusers_host import LiftedUNet
+from ..sampling import sample
+from .config import StageConfig, TrainConfig
+from .examples import TrainingExamples, collate
+from .losses import StageLoss
+from .parts import Parts
+
+PICTURES = 5
+STEPS, GUIDANCE_SCALE = 25, 3.0
+
+
+@torch.no_grad()
+def write_samples(
+    parts: Parts,
+    config: TrainConfig,
+    stage: StageConfig,
+    examples: TrainingExamples,
+    path: Path,
+    writer: SummaryWriter,
+    step: int,
+) -> None:
+    """Write a sheet of what the stage makes of its first examples, and show it in TensorBoard.
+
+    The autoencoder's: originals over reconstructions. The others': samples from words, for "sweep" one sweep per row
+    and setting.
+    """
+    parts.eval()
+    model = parts.image_model
+    loss = StageLoss(parts, stage, config.model.prediction)
+    rows, captions = [], []
+    count = 1 if stage.kind != "sweep" else config.data.frames
+    for row in range(PICTURES if stage.kind != "sweep" else len(config.data.settings)):
+        batch = collate([examples[0, row, -1 - row, count]])
+        batch = {k: v.to(parts.unet.device) if isinstance(v, torch.Tensor) else v for k, v in batch.items()}
+        if stage.kind == "autoencoder":
+            frames = batch["frames"][0]
+            rows.append(torch.cat([frames, model.to_pictures(model.to_latents(frames))]))
+            captions += ["", ""]
+            continue
+        text = parts.hidden_states(batch["text"])
+        nothing = parts.hidden_states(model.tokenize([""]).to(text.device))
+        cameras = loss._cameras(batch) if stage.kind == "sweep" else []
+        denoiser = LiftedUNet(parts.unet, parts.motion) if stage.kind == "sweep" else _images(parts)
+        latents = sample(
+            denoiser,
+            batch["noise"][0],
+            text[0] if text.ndim == 4 else text,
+            nothing,
+            steps=STEPS,
+            guidance_scale=GUIDANCE_SCALE,
+            cameras=cameras,
+            prediction=config.model.prediction,
+            own_noise=parts.architecture.own_noise if stage.kind == "sweep" else 100,
+        )
+        rows.append(model.to_pictures(latents))
+        example = examples.dataset[0, row]
+        captions += example.sweep.labels[:count] if stage.kind == "sweep" else [example.caption[:40]]
+    columns = max(map(len, rows))
+    sheet = contact_sheet(list(torch.cat(rows).cpu()), captions, columns=columns if columns > 1 else PICTURES)
+    sheet.save(path)
+    writer.add_image("samples", np.asarray(sheet), step, dataformats="HWC")
+    parts.freeze_all_but(stage.train)
+
+
+def _images(parts: Parts):
+    def denoise(latents, timestep, text, frames, cameras):
+        return parts.unet(latents, timestep, text).sample
+
+    return denoise

@@ -1,0 +1,71 @@
+"""The tiny model: its networks untrained, and its files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from diffusers import UNet2DConditionModel
+from torch import nn
+from transformers import CLIPTextConfig, CLIPTextModel
+
+from ..data.scenes import WORDS
+from ..image_model import ImageModel
+from ..model.autoencoder import Autoencoder, AutoencoderSizes
+from ..model.config import TINY
+from ..model.lift import Lift
+from ..model.words import END, START, WordTokenizer
+from .parts import Parts, initialized
+
+AUTOENCODER = AutoencoderSizes(latent_channels=16, widths=(32, 64, 96))
+WORDS_OF_A_TEXT = 32
+
+
+def untrained_parts(settings: Sequence[str], prediction: str, seed: int) -> Parts:
+    """All networks of the tiny model with random weights."""
+    tokenizer = WordTokenizer(WORDS, WORDS_OF_A_TEXT)
+
+    def make() -> Parts:
+        words = len(tokenizer.vocabulary)
+        model = ImageModel(unet(), Autoencoder(AUTOENCODER), text_encoder(words), tokenizer, prediction)
+        return Parts(model, Lift(TINY), settings)
+
+    parts = initialized(make, seed)
+    for module in parts.motion.modules():  # a motion module starts as no motion module
+        if hasattr(module, "proj_out"):
+            nn.init.zeros_(module.proj_out.weight)
+            nn.init.zeros_(module.proj_out.bias)
+    return parts
+
+
+def text_encoder(vocabulary: int) -> CLIPTextModel:
+    """A CLIP text encoder of two layers."""
+    config = CLIPTextConfig(
+        vocab_size=vocabulary,
+        hidden_size=TINY.text_width,
+        intermediate_size=4 * TINY.text_width,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=WORDS_OF_A_TEXT,
+        bos_token_id=START,
+        eos_token_id=END,
+        pad_token_id=END,
+    )
+    model = CLIPTextModel(config)
+    for module in model.modules():
+        if isinstance(module, nn.Embedding):
+            nn.init.normal_(module.weight, std=0.1)  # CLIP's 0.02 is for vocabularies a thousand times larger
+    return model
+
+
+def unet() -> UNet2DConditionModel:
+    """A UNet of two levels, with words at the lower one."""
+    return UNet2DConditionModel(
+        in_channels=AUTOENCODER.latent_channels,
+        out_channels=AUTOENCODER.latent_channels,
+        block_out_channels=TINY.channels,
+        layers_per_block=TINY.down_sites,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        cross_attention_dim=TINY.text_width,
+        attention_head_dim=TINY.heads,
+    )

@@ -1,0 +1,247 @@
+"""A short training of the tiny model: the loss falls, a stop leaves no trace, the result generates."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from genphoto.checkpoint import load
+from genphoto.data.dataset import DifferentialDataset, ProceduralScenes
+from genphoto.training.config import config_from, load_config
+from genphoto.training.examples import StepSampler, TrainingExamples, collate
+from genphoto.training.loop import TrainingState, learning_rate, train_stage
+from genphoto.training.run import dataset_of, parts_of, train
+
+SIZE = [64, 96]
+SETTINGS = ["focal_length", "shutter_speed"]
+
+
+def stage(**changes):
+    values = {
+        "name": "sweep",
+        "kind": "sweep",
+        "train": ["text", "unet", "motion", "camera"],
+        "steps": 4,
+        "batch_size": 2,
+        "learning_rate": 1e-3,
+        "warmup": 1,
+        "ema": 0.5,
+        "save_every": 2,
+    }
+    return values | changes
+
+
+def config(*stages, **data):
+    return config_from(
+        {
+            "seed": 3,
+            "model": {"kind": "tiny", "prediction": "v_prediction"},
+            "data": {"scenes": 8, "settings": SETTINGS, "frames": 3, "size": SIZE, "workers": 0} | data,
+            "stages": [*stages],
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return str(tmp_path_factory.mktemp("cache"))
+
+
+def final_weights(folder, name="sweep"):
+    return TrainingState.load(folder / name / "checkpoint.pt")
+
+
+def test_the_loss_of_the_autoencoder_falls(tmp_path, cache):
+    chosen = stage(name="autoencoder", kind="autoencoder", train=["autoencoder"], steps=25, batch_size=4, ema=0.0)
+    train(config(chosen, cache=cache), tmp_path, cpu=True)
+    losses = final_weights(tmp_path, "autoencoder").losses
+    assert len(losses) == 25
+    assert sum(losses[-5:]) < 0.7 * sum(losses[:5])
+
+
+def test_the_loss_of_a_denoiser_falls(tmp_path, cache):
+    chosen = stage(name="base", kind="image", train=["text", "unet"], steps=30, batch_size=8)
+    train(config(chosen, cache=cache), tmp_path, cpu=True)
+    losses = final_weights(tmp_path, "base").losses
+    assert sum(losses[-8:]) < 0.85 * sum(losses[:8])
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_a_stopped_training_goes_on_bit_for_bit(tmp_path, cache, cached):
+    whole = config(stage(), cache=cache if cached else "")
+    written = train(whole, tmp_path / "whole", cpu=True)
+    parts = parts_of(whole)
+
+    class Stopped(Exception):
+        pass
+
+    def stop(step):
+        if step == 2:
+            raise Stopped
+
+    broken = replace(whole, stages=(replace(whole.stages[0], sample_every=2),))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("genphoto.training.samples.write_samples", lambda *args: stop(args[-1]))
+        with pytest.raises(Stopped):
+            train(broken, tmp_path / "stopped", cpu=True)
+    assert final_weights(tmp_path / "stopped").step == 2
+    again = train(whole, tmp_path / "stopped", cpu=True)
+    one, two = final_weights(tmp_path / "whole"), final_weights(tmp_path / "stopped")
+    assert one.losses == two.losses
+    for kind in ("weights", "average"):
+        assert all(torch.equal(value, getattr(two, kind)[name]) for name, value in getattr(one, kind).items())
+    for path, other in zip(written, again, strict=True):
+        assert path.read_bytes() == other.read_bytes()
+    changed = load(written[1])[0]
+    assert not all(torch.equal(value.half(), changed[name]) for name, value in parts.motion.state_dict().items())
+
+
+def test_only_what_a_stage_names_learns(tmp_path, cache):
+    chosen = config(stage(train=["camera"], steps=2), cache=cache)
+    before = parts_of(chosen)
+    written = train(chosen, tmp_path, cpu=True)
+    assert [path.name for path in written] == [f"genphoto_tiny_{name}.safetensors" for name in SETTINGS]
+    names = final_weights(tmp_path).average
+    assert set(names) == {f"camera.{key}" for key, _ in before.camera.named_parameters()}
+    state, metadata = load(written[0])
+    assert (metadata["setting"], metadata["variant"], metadata["frames"]) == ("focal_length", "physical", "3")
+    assert state["merges.down.0.0.qkv_merge.weight"].abs().max() > 0
+
+
+@pytest.mark.parametrize("blind", ["differences", "prior", "camera"])
+def test_a_camera_encoder_can_be_blinded_for_an_experiment(tmp_path, cache, blind):
+    train(config(stage(blind=blind, steps=1, train=["camera", "text"]), cache=cache), tmp_path, cpu=True)
+    weights = final_weights(tmp_path).weights
+    merge = weights["camera.focal_length.merges.down.0.0.qkv_merge.weight"]
+    moved = merge.abs().max() > 0 or weights["camera.shutter_speed.merges.down.0.0.qkv_merge.weight"].abs().max() > 0
+    assert moved == (blind != "camera")
+
+
+def examples_of(chosen, dataset):
+    parts = parts_of(chosen)
+    latent = (16, SIZE[0] // 8, SIZE[1] // 8)
+    return TrainingExamples(
+        dataset, chosen.stages[0], parts.architecture, parts.image_model.tokenize, latent, "physical", chosen.seed
+    )
+
+
+def test_an_example_depends_on_its_key_alone():
+    chosen = config(stage())
+    one, two = (examples_of(chosen, dataset_of(chosen.data)) for _ in range(2))
+    key = (1, 3, 17, 2)
+    two[0, 0, 0, 3]
+    first, second = one[key], two[key]
+    assert first.keys() == second.keys()
+    assert all(torch.equal(v, second[k]) for k, v in first.items() if isinstance(v, torch.Tensor))
+    assert not torch.equal(one[1, 3, 18, 2]["noise"], first["noise"])
+    assert first["frames"].shape == (2, 3, *SIZE)
+    assert first["prior"].shape == (2, 3, 64, 96)
+
+
+def test_all_examples_of_a_step_vary_one_setting_and_resuming_skips_whole_steps():
+    chosen = config(stage(steps=9, batch_size=3))
+    dataset = dataset_of(chosen.data)
+    steps = list(StepSampler(dataset, chosen.stages[0], 3, chosen.seed))
+    assert len(steps) == 9
+    for keys in steps:
+        assert len({dataset.setting_at(epoch, index).name for epoch, index, *_ in keys}) == 1
+        assert len({frames for *_, frames in keys}) == 1
+    assert len({draw for keys in steps for _, _, draw, _ in keys}) == 27
+    assert list(StepSampler(dataset, chosen.stages[0], 3, chosen.seed, start=5)) == steps[5:]
+
+
+def test_batches_hold_the_setting_once():
+    chosen = config(stage())
+    examples = examples_of(chosen, dataset_of(chosen.data))
+    batch = collate([examples[0, 0, 0, 3], examples[0, 2, 1, 3]])
+    assert batch["setting"] == "focal_length"
+    assert batch["frames"].shape == (2, 3, 3, *SIZE)
+
+
+def test_the_learning_rate_rises_stays_and_falls():
+    chosen = config(stage(steps=100, warmup=10, decay=0.2)).stages[0]
+    rates = [learning_rate(chosen, step) for step in range(100)]
+    assert rates[0] == pytest.approx(1e-4)
+    assert rates[9:80] == [1e-3] * 71
+    assert rates[-1] < 1e-4
+    assert rates[80:] == sorted(rates[80:], reverse=True)
+
+
+def test_a_full_disk_leaves_the_old_checkpoint(tmp_path, monkeypatch):
+    path = tmp_path / "checkpoint.pt"
+    state = TrainingState(3, {"a": torch.ones(2)}, {}, {}, [1.0])
+    state.save(path)
+    old = path.read_bytes()
+
+    def full(*args):
+        args[1].write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(ValueError, match=r"No space left on device. The checkpoint before it is intact"):
+        TrainingState(4, {}, {}, {}, []).save(path)
+    assert path.read_bytes() == old
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    path.write_bytes(b"PK half a file")
+    with pytest.raises(ValueError, match=r"checkpoint\.pt is no complete checkpoint"):
+        TrainingState.load(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"stages": [stage(stepps=3)]}, "stage sweep: unknown stepps. Known: name, kind"),
+        ({"data": {"scenes": 3, "settings": ["iso"]}}, "Unknown camera setting 'iso'"),
+        ({"data": {"scenes": 3, "folder": "x"}}, "give either folder"),
+        ({"data": {"scenes": "many"}}, "data: scenes = 'many' is not a whole number"),
+        ({"stages": [stage(kind="video")]}, "stage sweep: kind = 'video' is unknown. Use one of: autoencoder, image"),
+        ({"stages": []}, r"has no \[\[stages\]\]"),
+        ({"stages": [stage(), stage()]}, "Stages need different names"),
+        ({"stages": [stage(steps=0)]}, "steps = 0 must be at least 1"),
+        ({"model": {"kind": "sdxl"}}, "model: kind = 'sdxl' is unknown"),
+        ({"extra": 1}, "configuration: unknown extra"),
+    ],
+)
+def test_a_wrong_configuration_is_refused(change, message):
+    values = {"data": {"scenes": 3}, "stages": [stage()]} | change
+    with pytest.raises(ValueError, match=message):
+        config_from(values)
+
+
+@pytest.mark.parametrize("name", ["tiny-cpu", "tiny-gpu", "sd15-published", "sd15-physical"])
+def test_the_recipes_are_valid(name):
+    assert load_config(name).stages
+
+
+def test_an_unknown_recipe_names_the_known_ones():
+    with pytest.raises(ValueError, match="sd15-physical, sd15-published, tiny-cpu, tiny-gpu"):
+        load_config("tiny-tpu")
+
+
+def test_the_full_size_model_needs_its_files():
+    with pytest.raises(ValueError, match="needs base .* and motion"):
+        parts_of(config_from({"model": {"kind": "sd15"}, "data": {"scenes": 1}, "stages": [stage()]}))
+
+
+def test_train_stage_returns_at_once_when_it_is_finished(tmp_path, cache):
+    chosen = config(stage(steps=1), cache=cache)
+    train(chosen, tmp_path, cpu=True)
+    stamp = (tmp_path / "sweep" / "checkpoint.pt").stat().st_mtime_ns
+    train(chosen, tmp_path, cpu=True)
+    assert (tmp_path / "sweep" / "checkpoint.pt").stat().st_mtime_ns == stamp
+    assert callable(train_stage)
+
+
+def test_a_data_set_example_is_the_same_whenever_it_is_asked_for():
+    dataset = dataset_of(config(stage()).data)
+    assert isinstance(dataset, DifferentialDataset)
+    assert dataset.source == ProceduralScenes(8, 0)
+    one = dataset[2, 5]
+    dataset[0, 1]
+    assert torch.equal(one.frames, dataset[2, 5].frames)
+    assert one.sweep == dataset[2, 5].sweep
+    assert dataset[1, 5].sweep != one.sweep
