@@ -71,11 +71,11 @@ def encode(
     hidden = hidden_states(clip, camera_prompts(values, setting))
     if hidden.shape[-1] != file.architecture.text_width:
         raise ValueError(
-            f"The camera adapter needs the CLIP of Stable Diffusion 1.5 ({file.architecture.text_width} wide), but "
-            f"this one is {type(clip.cond_stage_model).__name__} ({hidden.shape[-1]} wide). Connect the CLIP of the "
-            "SD 1.5 checkpoint."
+            f"The camera adapter needs the CLIP that it was made for ({file.architecture.text_width} wide), but this "
+            f"one is {type(clip.cond_stage_model).__name__} ({hidden.shape[-1]} wide). Connect the CLIP of the MODEL "
+            "that is lifted: of an SD 1.5 checkpoint, or of 'Embedded Model' for the adapters genphoto_tiny."
         )
-    prior = coarse_prior(sweep, setting, values, file.variant, file.architecture.image_size)
+    prior = coarse_prior(sweep, setting, values, file.variant, file.architecture.embedding_size)
     embedding = camera_embedding(prior, hidden)
     working = comfy_host.managed(encoder)
     device = comfy_host.load(working, WORKING_SET * embedding.nbytes)

@@ -24,15 +24,16 @@ class DifferentialCameraEncode(io.ComfyNode):
             inputs=[
                 io.Clip.Input(
                     "clip",
-                    tooltip="The CLIP of a Stable Diffusion 1.5 checkpoint. LoRAs on it and 'CLIP Set Last Layer' have "
-                    "no effect here.",
+                    tooltip="The CLIP of the checkpoint that is lifted: Stable Diffusion 1.5, or 'Embedded Model'. "
+                    "LoRAs on it and 'CLIP Set Last Layer' have no effect here.",
                 ),
                 Sweep.Input("sweep", tooltip="The camera states, one frame each, at least 2."),
                 io.Combo.Input(
                     "camera_adapter",
                     options=CAMERA_ADAPTERS.names(),
                     tooltip="The adapter that steers the setting of this sweep. A released .ckpt does not say which "
-                    f"one that is: choose the one of the same name. {CAMERA_ADAPTERS.advice}",
+                    "one that is: choose the one of the same name. Those of 'Embedded Model' are called genphoto_tiny. "
+                    f"{CAMERA_ADAPTERS.advice}",
                 ),
             ],
             outputs=[Camera.Output("camera", tooltip="For 'Apply Camera' or 'Lifted T2V Sampler'.")],

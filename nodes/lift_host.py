@@ -10,6 +10,7 @@ import torch
 from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import WrapperExecutor, WrappersMP
 
+from ..genphoto.model.noise import share_noise
 from .additional_models import additional, with_additional
 from .camera_condition import CameraCondition
 from .noise_schedule import linear_betas
@@ -31,8 +32,9 @@ def lift_model(model: ModelPatcher, lift: ModelPatcher) -> ModelPatcher:
         raise ValueError("This MODEL is lifted already. Connect the MODEL from before the other 'Lift Model'.")
     if why := mismatch(model.get_model_object("diffusion_model"), lift.model.architecture):
         raise ValueError(
-            f"Motion modules need a Stable Diffusion 1.5 MODEL, but this is {type(model.model.model_config).__name__} "
-            f"({type(model.model).__name__}): {why}. Load an SD 1.5 checkpoint."
+            "Motion modules need the MODEL that they were made for, but this is "
+            f"{type(model.model.model_config).__name__} ({type(model.model).__name__}): {why}. Load an SD 1.5 "
+            "checkpoint for AnimateDiff v3; take 'Embedded Model' for genphoto_tiny_motion."
         )
     lifted = with_additional(model, LIFT, lift)
     lifted.add_object_patch("model_sampling", linear_betas(model.get_model_object("model_sampling")))
@@ -75,12 +77,16 @@ def apply_camera(
 
 
 def _sample(executor: WrapperExecutor, noise: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
-    """Around a sampling run: its options are a copy for this run, so what is put there ends with it."""
+    """Around a sampling run: its options are a copy for this run, so what is put there ends with it.
+
+    The frames of a sweep share a part of their noise, where the motion modules were trained so.
+    """
     guider = executor.class_obj
     sampling = guider.model_patcher.get_model_object("model_sampling")
     run = SweepRun(noise.shape, guider.model_options.get(CAMERAS, ()), sampling)
     guider.model_options["transformer_options"][KEY] = run
-    return executor(noise, *args, **kwargs)
+    own_noise = additional(guider.model_patcher, LIFT).model.architecture.own_noise
+    return executor(share_noise(noise, run.frames, own_noise), *args, **kwargs)
 
 
 def _apply_model(

@@ -16,20 +16,22 @@ class GenPhotoLiftModel(io.ComfyNode):
             node_id="GenPhotoLiftModel",
             display_name="Lift Model",
             category="Generative Photography",
-            description="Adds motion modules to a Stable Diffusion 1.5 MODEL, so that the images of a batch become the "
-            "frames of one scene, and sets the noise schedule that they were trained on. Any sampler can run it.",
+            description="Adds motion modules to the MODEL that they were made for, Stable Diffusion 1.5 or 'Embedded "
+            "Model', so that the images of a batch become the frames of one scene, and sets the noise that they were "
+            "trained on. Any sampler can run it.",
             search_aliases=["animatediff", "motion module", "camera", "temporal", "sweep"],
             inputs=[
                 io.Model.Input(
                     "model",
-                    tooltip="A Stable Diffusion 1.5 MODEL. The image LoRA of Generative Photography "
-                    "(RealEstate10K_LoRA.ckpt) is an ordinary LoRA: load it with 'Load LoRA' (LoraLoaderModelOnly), "
-                    "strength 1, before or after this node.",
+                    tooltip="A Stable Diffusion 1.5 MODEL, or that of 'Embedded Model'. For SD 1.5 there is the image "
+                    "LoRA of Generative Photography (RealEstate10K_LoRA.ckpt), an ordinary one: load it with "
+                    "'Load LoRA' (LoraLoaderModelOnly), strength 1, before or after this node.",
                 ),
                 io.Combo.Input(
                     "motion_module",
                     options=MOTION_MODULES.names(),
-                    tooltip=f"Motion modules for SD 1.5: AnimateDiff v3, or our own. {MOTION_MODULES.advice}",
+                    tooltip="Motion modules: AnimateDiff v3 for SD 1.5, genphoto_tiny_motion for 'Embedded Model'. "
+                    f"{MOTION_MODULES.advice}",
                 ),
             ],
             outputs=[

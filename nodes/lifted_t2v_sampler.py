@@ -7,6 +7,7 @@ from comfy_api.latest import io
 
 import nodes  # ComfyUI's
 
+from ..genphoto.embedded import GUIDANCE_SCALE
 from .camera_condition import CameraCondition
 from .lift_host import apply_camera
 from .sockets import STRENGTH, Camera
@@ -46,8 +47,8 @@ class LiftedT2VSampler(io.ComfyNode):
                     max=100.0,
                     step=0.1,
                     round=0.01,
-                    tooltip="Guidance scale: how closely the frames follow the text. The camera steers with and "
-                    "without text alike.",
+                    tooltip="Guidance scale: how closely the frames follow the text; published: 8, 'Embedded Model': "
+                    f"{GUIDANCE_SCALE}. The camera steers with and without text alike.",
                 ),
                 io.Combo.Input(
                     "sampler_name",
@@ -77,7 +78,7 @@ class LiftedT2VSampler(io.ComfyNode):
                         max=nodes.MAX_RESOLUTION,
                         step=8,
                         tooltip=f"{name.capitalize()} of the frames [px] where no latent_image is given; trained at "
-                        f"{default}.",
+                        f"{default}, 'Embedded Model' at {default // 2}.",
                     )
                     for name, default in (("width", 384), ("height", 256))
                 ),

@@ -20,6 +20,7 @@ from ..genphoto.checkpoint import (
     load,
     motion_module,
 )
+from ..genphoto.embedded import CAMERA_FOLDER, MOTION_FOLDER
 from ..genphoto.model.camera_encoder import DifferentialCameraEncoder
 from . import comfy_host
 
@@ -32,11 +33,13 @@ class ModelFolder:
         key: ComfyUI's name of its folders, also in extra_model_paths.yaml; the first is models/<key>.
         file: name of a released file.
         source: where that file is found.
+        embedded: the last of its folders, in this pack, with the files of the embedded model.
     """
 
     key: str
     file: str
     source: str
+    embedded: Path
 
     @property
     def advice(self) -> str:
@@ -44,19 +47,20 @@ class ModelFolder:
         return f"Put {self.file} ({self.source}) into models/{self.key}."
 
     def register(self) -> None:
-        """Makes the folder known; other packs may have done so before."""
-        folder_paths.add_model_folder_path(self.key, os.path.join(folder_paths.models_dir, self.key))
+        """Makes the folders known; other packs may have done so before."""
+        for folder in (os.path.join(folder_paths.models_dir, self.key), str(self.embedded)):
+            folder_paths.add_model_folder_path(self.key, folder)
         folder_paths.folder_names_and_paths[self.key][1].update(folder_paths.supported_pt_extensions)
 
     def names(self) -> list[str]:
-        """The files there; the released one where there is none, so that the message about it can be seen."""
-        return folder_paths.get_filename_list(self.key) or [self.file]
+        """The files there, the embedded ones last."""
+        return sorted(folder_paths.get_filename_list(self.key), key=self._is_embedded)
 
     def problem(self, name: str) -> str | None:
         """Why the file cannot be used, before anything runs."""
         if folder_paths.get_full_path(self.key, name):
             return None
-        places = " or ".join(folder_paths.get_folder_paths(self.key))
+        places = " or ".join(p for p in folder_paths.get_folder_paths(self.key) if Path(p) != self.embedded)
         return f"{name} is not in {places}. {self.advice} Then press R to refresh the lists."
 
     def path(self, name: str) -> Path:
@@ -68,10 +72,15 @@ class ModelFolder:
         found = folder_paths.get_full_path(self.key, name)
         return found and (os.stat(found).st_mtime_ns, os.stat(found).st_size)
 
+    def _is_embedded(self, name: str) -> bool:
+        return folder_paths.get_full_path(self.key, name) == str(self.embedded / name)
 
-MOTION_MODULES = ModelFolder("animatediff_models", "v3_sd15_mm.ckpt", f"AnimateDiff v3, {RELEASES[MOTION_MODULE]}")
+
+MOTION_MODULES = ModelFolder(
+    "animatediff_models", "v3_sd15_mm.ckpt", f"AnimateDiff v3, {RELEASES[MOTION_MODULE]}", MOTION_FOLDER
+)
 CAMERA_ADAPTERS = ModelFolder(
-    "genphoto", "checkpoint-bokehK.ckpt", f"Generative Photography, {RELEASES[CAMERA_ADAPTER]}"
+    "genphoto", "checkpoint-bokehK.ckpt", f"Generative Photography, {RELEASES[CAMERA_ADAPTER]}", CAMERA_FOLDER
 )
 
 

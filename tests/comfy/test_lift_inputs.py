@@ -160,7 +160,7 @@ def test_models_that_are_not_sd15(sd15, make, message):
     graph["model"]["inputs"]["name"] = "other"
     said = refusal(sd15, graph, "lift")
     assert message in said
-    assert said.startswith("Motion modules need a Stable Diffusion 1.5 MODEL")
+    assert said.startswith("Motion modules need the MODEL that they were made for")
 
 
 def test_a_unet_that_another_node_replaced_is_refused(sd15):
@@ -304,7 +304,7 @@ def test_a_clip_of_another_model(sd15):
     graph = prompt()
     graph["wide"] = node("TestClip", name="wide")
     graph["camera"]["inputs"]["clip"] = ["wide", 0]
-    assert "needs the CLIP of Stable Diffusion 1.5 (64 wide), but this one is SD1ClipModel (96 wide)" in refusal(
+    assert "needs the CLIP that it was made for (64 wide), but this one is SD1ClipModel (96 wide)" in refusal(
         sd15, graph, "camera"
     )
 
