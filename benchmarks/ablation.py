@@ -1,0 +1,152 @@
+"""The paper in miniature: what of the camera encoder matters, and how many scenes it needs (Table 2 and Fig. 6).
+
+python benchmarks/ablation.py --run runs/tiny-cpu --out DIR [--steps 600] [--sweeps 16] [--scenes 50 200 1000 5000]
+
+Every variant starts from the same image model (the stage before "sweep" of a finished tiny run) and trains motion
+modules and cameras for the same number of steps, of the same seed. Writes ablation.md and ablation.png; resumable.
+"""
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from tiny_model import SETTINGS, held_out, median, shown
+
+from genphoto.camera.settings import setting_named
+from genphoto.generate import SweepGenerator
+from genphoto.metrics.sweep_metrics import measure_sweep
+from genphoto.model.differential import camera_prompts
+from genphoto.model.diffusers_host import LiftedUNet
+from genphoto.sampling import sample, start_noise
+from genphoto.training.config import StageConfig, TrainConfig, load_config
+from genphoto.training.loop import TrainingState
+from genphoto.training.losses import StageLoss
+from genphoto.training.parts import Parts
+from genphoto.training.run import dataset_of, parts_of, run_stage
+
+BLIND = {"": "all", "differences": "without differences", "prior": "without coarse prior", "camera": "text prompts"}
+GUIDANCE_SCALE = 2.5
+
+
+def variants(scenes: list[int], most: int) -> dict[str, tuple[str, int]]:
+    """Name -> (what the encoder is blind for, number of scenes)."""
+    named = {words: (blind, most) for blind, words in BLIND.items()}
+    return named | {f"{count} scenes": ("", count) for count in scenes if count < most}
+
+
+def trained(config: TrainConfig, stage: StageConfig, count: int, run: Path, folder: Path) -> Parts:
+    """The parts after the variant's stage, from the result of the stages before it."""
+    parts = parts_of(config)
+    for earlier in config.stages:
+        if earlier.name == "sweep":
+            break
+        state = TrainingState.load(run / earlier.name / "checkpoint.pt")
+        learning = parts.freeze_all_but(earlier.train) | parts.buffers_of(earlier.train)
+        with torch.no_grad():
+            for name, value in (state.weights | state.average).items():
+                learning[name].copy_(value)
+    dataset = dataset_of(replace(config.data, scenes=count, cache=f"{config.data.cache}-{count}"))
+    run_stage(config, stage, parts, dataset, folder)
+    return parts.eval()
+
+
+@torch.no_grad()
+def errors(parts: Parts, stage: StageConfig, config: TrainConfig, sweeps: int) -> dict[str, dict[str, float | None]]:
+    """Median error and consistency per setting on held-out prompts."""
+    found = {}
+    for name, (quantity, _, _) in SETTINGS.items():
+        rows = []
+        for index in range(sweeps):
+            scene, sweep = held_out(name, index)
+            frames = _frames(parts, stage, config, name, scene.caption, sweep, index)
+            report = measure_sweep(frames, sweep)
+            rows.append((report.measurements[quantity].median_absolute_error, report.consistency.mean))
+        found[name] = {"error": median([r[0] for r in rows]), "ssim": median([r[1] for r in rows])}
+    return found
+
+
+def _frames(parts, stage, config, name, caption, sweep, seed):
+    setting = setting_named(name)
+    model, adapter = parts.image_model, parts.camera[name]
+    lifted = LiftedUNet(parts.unet, parts.motion)
+    generator = SweepGenerator(lifted, model, adapter.encoder, adapter.merges, setting, config.data.variant)
+    words, cameras = [caption], []
+    if stage.blind == "camera":
+        words = [f"{caption} {camera}" for camera in camera_prompts(sweep.values[name], setting)]
+    else:
+        told = (part[None] for part in generator.camera_inputs(sweep))
+        cameras = StageLoss(parts, stage, config.model.prediction).cameras_of(adapter, *told)
+    text = generator.encode_text(words)
+    noise = start_noise(len(sweep), *config.data.size, seed, model.unet.config.in_channels)
+    latents = sample(
+        lifted,
+        noise,
+        text.expand(len(sweep), -1, -1),
+        generator.encode_text([""]).expand(len(sweep), -1, -1),
+        guidance_scale=GUIDANCE_SCALE,
+        cameras=cameras,
+        prediction=model.prediction,
+        own_noise=parts.architecture.own_noise,
+    )
+    return model.to_pictures(latents)
+
+
+def plot(results: dict[str, dict], path: Path) -> None:
+    """Bars of the median error in units of the target, one group per setting."""
+    width, height, left = 1200, 90 + 46 * len(results) * len(SETTINGS), 330
+    picture = Image.new("RGB", (width, height), "white")
+    draw, font = ImageDraw.Draw(picture), ImageFont.load_default(18)
+    most = max(r[s]["error"] / SETTINGS[s][2] for r in results.values() for s in SETTINGS if r[s]["error"] is not None)
+    y = 20
+    for setting, (_, title, target) in SETTINGS.items():
+        draw.text((20, y), f"{title}, bar 1 = target {target:g}", "black", font)
+        y += 30
+        for name, found in results.items():
+            error = found[setting]["error"]
+            draw.text((40, y), name, "black", font)
+            if error is not None:
+                length = (width - left - 120) * error / target / most
+                draw.rectangle((left, y + 2, left + length, y + 20), "#4a7ab5")
+                draw.text((left + length + 8, y), shown(error), "black", font)
+            y += 28
+        y += 14
+    picture.crop((0, 0, width, y)).save(path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--recipe", default="tiny-cpu")
+    parser.add_argument("--run", type=Path, required=True, help="a finished run of the recipe")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--sweeps", type=int, default=16, help="per setting and variant")
+    parser.add_argument("--scenes", type=int, nargs="*", default=[50, 200, 1000, 5000])
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    config = load_config(args.recipe)
+    kept = args.out / "ablation.json"
+    results = json.loads(kept.read_text()) if kept.exists() else {}
+    base = next(stage for stage in config.stages if stage.name == "sweep")
+    for name, (blind, count) in variants(args.scenes, config.data.scenes).items():
+        if name in results:
+            continue
+        stage = replace(base, blind=blind, steps=args.steps, sample_every=0)
+        parts = trained(config, stage, count, args.run, args.out / name.replace(" ", "_"))
+        results[name] = errors(parts, stage, config, args.sweeps)
+        kept.write_text(json.dumps(results, indent=1))
+    header = "".join(f" {title} | SSIM |" for _, title, _ in SETTINGS.values())
+    lines = [f"Seed {config.seed}, {args.steps} steps, {args.sweeps} held-out sweeps per setting; medians.", ""]
+    lines += [f"| variant |{header}", "|---|" + "---|---|" * len(SETTINGS)]
+    for name, found in results.items():
+        cells = "".join(f" {shown(found[s]['error'])} | {shown(found[s]['ssim'])} |" for s in SETTINGS)
+        lines.append(f"| {name} |{cells}")
+    (args.out / "ablation.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    plot(results, args.out / "ablation.png")
+    print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()
