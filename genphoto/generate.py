@@ -90,10 +90,14 @@ class SweepGenerator:
     @torch.no_grad()
     def camera(self, sweep: CameraSweep, strength: float = 1.0) -> ActiveCamera:
         """The camera conditioning of a sweep."""
+        return ActiveCamera(self.merges, self.encoder(camera_embedding(*self.camera_inputs(sweep))), strength)
+
+    @torch.no_grad()
+    def camera_inputs(self, sweep: CameraSweep) -> tuple[Tensor, Tensor]:
+        """What the camera encoder is told: coarse prior (F,3,H,W), hidden states (F,T,D) of the camera prompts."""
         values = setting_values(sweep, self.setting)
-        hidden = self.encode_text(camera_prompts(values, self.setting))
         prior = coarse_prior(sweep, self.setting, values, self.variant, self.encoder.architecture.embedding_size)
-        return ActiveCamera(self.merges, self.encoder(camera_embedding(prior, hidden)), strength)
+        return prior, self.encode_text(camera_prompts(values, self.setting))
 
     @torch.no_grad()
     def encode_text(self, texts: Sequence[str]) -> Tensor:

@@ -60,8 +60,8 @@ def sample(
     """Noise (F,C,h,w), independent for every frame -> latents of the same shape, dtype and device.
 
     `prediction` is what the model predicts, "epsilon" or "v_prediction"; `own_noise` the percentage of the noise that
-    its frames did not share in training. `text` and `negative` are (1,T,D), or (F,T,D) with a text per frame. The cameras steer both. `on_step(i, steps)` is
-    called after step i of 1..steps; what it raises ends the sampling.
+    the frames did not share in training. `text` and `negative` are (1,T,D), or (F,T,D) with a text per frame. The
+    cameras steer both. `on_step(i, steps)` is called after step i of 1..steps; what it raises ends the sampling.
     """
     scheduler = published_scheduler(steps, prediction)
     prompts = torch.cat([negative, text])

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -25,6 +26,7 @@ CAMERA_WORDS = (
     "temperature",
     "tint",
 )
+IGNORED = ",.;!?'\"() \t\r\n"
 NUMBER_DIGITS = 4  # significant ones: the camera prompts spell numbers to seventeen
 
 _TOKEN = re.compile(r"\d+(?:\.\d+)?(?:e[-+]?\d+)?|[a-z]+|[<>:/+-]|[,.;!?'\"()\s]+|.", re.S)
@@ -57,10 +59,10 @@ class WordTokenizer:
         spelled: list[str] = []
         for piece in _TOKEN.findall(text.lower()):
             if piece[0].isdigit():
-                spelled += f"{float(piece):.{NUMBER_DIGITS}g}"
-            elif piece in numbers or not piece.strip(",.;!?'\"() \t\r\n"):
-                spelled += [piece] if piece in numbers else []
-            else:
+                spelled += np.format_float_positional(
+                    float(piece), precision=NUMBER_DIGITS, unique=False, fractional=False, trim="-"
+                )
+            elif piece.strip(IGNORED):
                 spelled.append(piece)
         if unknown := list(dict.fromkeys(word for word in spelled if word not in numbers)):
             raise ValueError(

@@ -93,6 +93,7 @@ class StageConfig:
         fewest_frames: sweeps are cut to a length between this and the data set's, drawn for every step.
         crop: (height, width) of random crops for the autoencoder; empty for whole frames.
         latent_noise: standard deviation of the noise that the autoencoder's decoder has to put up with.
+        center_weight: how much more the loss counts in the middle of the picture, where the things are; 0 for evenly.
         blind: what is taken from the camera encoder for an experiment: "differences", "prior", or "camera" for plain
             text prompts in place of the encoder.
         save_every, sample_every: steps between checkpoints and between pictures; 0 for the end only.
@@ -116,6 +117,7 @@ class StageConfig:
     fewest_frames: int = 2
     crop: tuple[int, ...] = ()
     latent_noise: float = 0.1
+    center_weight: float = 0.0
     blind: str = ""
     save_every: int = 500
     sample_every: int = 0

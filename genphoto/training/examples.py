@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
 import torch
 from torch import Tensor
@@ -36,16 +37,12 @@ class StepSampler(Sampler):
         return self.stage.steps - self.start
 
     def __iter__(self) -> Iterator[list[Key]]:
-        step = 0
-        for epoch, indices in self._batches():
-            if step == self.stage.steps:
-                return
+        for step, at in enumerate(islice(self._batches(), self.stage.steps)):
             if step >= self.start:
                 frames = self._frames_at(step)
-                yield [(epoch, index, step * len(indices) + k, frames) for k, index in enumerate(indices)]
-            step += 1
+                yield [(epoch, index, step * len(at) + k, frames) for k, (epoch, index) in enumerate(at)]
 
-    def _batches(self) -> Iterator[tuple[int, list[int]]]:
+    def _batches(self) -> Iterator[list[tuple[int, int]]]:
         epoch = 0
         size = self.stage.batch_size
         rest: dict[str, list[tuple[int, int]]] = {}
@@ -56,7 +53,7 @@ class StepSampler(Sampler):
                 waiting = rest.setdefault(name, [])
                 waiting.append((epoch, index))
                 if len(waiting) == size:
-                    yield epoch, [at for _, at in waiting]
+                    yield list(waiting)
                     waiting.clear()
             epoch += 1
 

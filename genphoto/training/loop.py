@@ -8,6 +8,7 @@ import pickle
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +113,8 @@ def train_stage(
     """Train until the stage's last step, from the checkpoint in `folder` if there is one; returns the final state.
 
     `loss` maps a batch to a scalar and holds `parts`, whose learning parameters end as their moving average where the
-    stage has one. `on_step(step, loss)` is called after every step, `on_sample(step)` with the averaged weights in place.
+    stage has one. `on_step(step, loss)` is called after every step, `on_sample(step)` while the averaged weights are
+    in place.
     """
     stage = examples.stage
     learning = parts.freeze_all_but(stage.train)
@@ -162,7 +164,7 @@ def train_stage(
             state.save(path)
         wanted = last or (stage.sample_every and done % stage.sample_every == 0)
         if on_sample and accelerator.is_main_process and wanted:
-            _with_average(learning, average, lambda: on_sample(done))
+            _with_average(learning, average, partial(on_sample, done))
     bar.close()
     _copy(learning, average)
     return state

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..model.autoencoder import reconstruction_loss
@@ -13,7 +12,7 @@ from ..model.lift import ActiveCamera
 from ..model.noise import share_noise
 from ..sampling import published_scheduler
 from .config import StageConfig
-from .parts import Parts
+from .parts import CameraAdapter, Parts
 
 
 class StageLoss(nn.Module):
@@ -52,17 +51,28 @@ class StageLoss(nn.Module):
             found = self.parts.unet(noisy, timesteps, text).sample
         else:
             lifted = LiftedUNet(self.parts.unet, self.parts.motion)
-            found = lifted(noisy, timesteps, text.flatten(0, -3), frames, self._cameras(batch))
+            words = text.flatten(0, -3) if text.ndim == 4 else text
+            found = lifted(noisy, timesteps, words, frames, self.cameras(batch))
         wanted = noise if self.prediction == "epsilon" else self.scheduler.get_velocity(latents, noise, timesteps)
-        return F.mse_loss(found.float(), wanted)
+        error = (found.float() - wanted).square()
+        return (error * self._weight(error)).mean() if self.stage.center_weight else error.mean()
 
-    def _cameras(self, batch: dict[str, Tensor]) -> list[ActiveCamera]:
+    def _weight(self, error: Tensor) -> Tensor:
+        """Weights (h,w) of mean 1: a hill in the middle, of a standard deviation of an eighth of each side."""
+        rows, columns = (((torch.arange(n, device=error.device) + 0.5) / n - 0.5) * 8 for n in error.shape[-2:])
+        weight = 1 + self.stage.center_weight * torch.exp(-(rows[:, None] ** 2 + columns**2) / 2)
+        return weight / weight.mean()
+
+    def cameras(self, batch: dict[str, Tensor]) -> list[ActiveCamera]:
+        """The camera of a batch, none where it is dropped."""
         # One draw for all of a step: the camera is on or off for the whole UNet.
         if self.stage.blind == "camera" or batch["camera_drawn"][0] < self.stage.drop_camera:
             return []
-        adapter = self.parts.camera[batch["setting"]]
         hidden = self.parts.hidden_states(batch["camera_text"])
-        prior = batch["prior"]
+        return self.cameras_of(self.parts.camera[batch["setting"]], batch["prior"], hidden)
+
+    def cameras_of(self, adapter: CameraAdapter, prior: Tensor, hidden: Tensor) -> list[ActiveCamera]:
+        """The camera of priors (S,F,3,H,W) and hidden states (S,F,T,D), without what the stage is blind for."""
         if self.stage.blind == "differences":
             hidden = torch.zeros_like(hidden)
         if self.stage.blind == "prior":

@@ -49,13 +49,14 @@ def write_samples(
             captions += ["", ""]
             continue
         text = parts.hidden_states(batch["text"])
-        nothing = parts.hidden_states(model.tokenize([""]).to(text.device))
-        cameras = loss._cameras(batch) if stage.kind == "sweep" else []
+        text = text[0] if text.ndim == 4 else text
+        nothing = parts.hidden_states(model.tokenize([""] * len(text)).to(text.device))
+        cameras = loss.cameras(batch) if stage.kind == "sweep" else []
         denoiser = LiftedUNet(parts.unet, parts.motion) if stage.kind == "sweep" else _images(parts)
         latents = sample(
             denoiser,
             batch["noise"][0],
-            text[0] if text.ndim == 4 else text,
+            text,
             nothing,
             steps=STEPS,
             guidance_scale=GUIDANCE_SCALE,

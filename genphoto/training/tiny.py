@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from diffusers import UNet2DConditionModel
 from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel
@@ -13,11 +14,14 @@ from ..image_model import ImageModel
 from ..model.autoencoder import Autoencoder, AutoencoderSizes
 from ..model.config import TINY
 from ..model.lift import Lift
+from ..model.motion_module import MotionModule
+from ..model.temporal import TemporalAttention
 from ..model.words import END, START, WordTokenizer
 from .parts import Parts, initialized
 
 AUTOENCODER = AutoencoderSizes(latent_channels=16, widths=(32, 64, 96))
 WORDS_OF_A_TEXT = 32
+AT_HOME = 3.0  # times the usual size of random weights: tokens of one frame then match each other
 
 
 def untrained_parts(settings: Sequence[str], prediction: str, seed: int) -> Parts:
@@ -30,11 +34,24 @@ def untrained_parts(settings: Sequence[str], prediction: str, seed: int) -> Part
         return Parts(model, Lift(TINY), settings)
 
     parts = initialized(make, seed)
-    for module in parts.motion.modules():  # a motion module starts as no motion module
-        if hasattr(module, "proj_out"):
+    _start_at_home(parts.motion)
+    return parts
+
+
+@torch.no_grad()
+def _start_at_home(motion: Lift) -> None:
+    """Motion modules that add nothing at first, and in which every frame attends to itself.
+
+    A camera steers a frame through the values that it attends to. From random weights every frame attends to all
+    alike, all get the mean of their cameras, and it takes very long until they differ.
+    """
+    for module in motion.modules():
+        if isinstance(module, MotionModule):
             nn.init.zeros_(module.proj_out.weight)
             nn.init.zeros_(module.proj_out.bias)
-    return parts
+        if isinstance(module, TemporalAttention):
+            module.to_q.weight.mul_(AT_HOME)
+            module.to_k.weight.copy_(module.to_q.weight)
 
 
 def text_encoder(vocabulary: int) -> CLIPTextModel:

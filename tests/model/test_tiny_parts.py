@@ -19,6 +19,8 @@ def test_texts_become_words_digits_and_marks():
     assert spelled("A red ball, on a wooden floor.") == ["a", "red", "ball", "on", "a", "wooden", "floor"]
     assert spelled("<bokeh kernel size: 2.440000057220459>") == [*"<", "bokeh", "kernel", "size", ":", *"2.44", ">"]
     assert spelled("<focal length: 24.0>") == ["<", "focal", "length", ":", *"24", ">"]
+    assert spelled("<color temperature: 10000.0>") == ["<", "color", "temperature", ":", *"10000", ">"]
+    assert spelled("<exposure: 0.10000000149011612>") == ["<", "exposure", ":", *"0.1", ">"]
     assert spelled("<aperture: f/2.8>") == ["<", "aperture", ":", "f", "/", *"2.8", ">"]
 
 
