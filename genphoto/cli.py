@@ -1,4 +1,4 @@
-"""The command line: `python -m genphoto simulate`, `generate`, `settings` and `convert`."""
+"""The command line: `python -m genphoto simulate`, `generate`, `evaluate` and the others."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from .camera.photo import MissingDepth
-from .commands import convert, generate, settings, simulate
+from .commands import annotate, convert, evaluate, generate, settings, simulate, train
 
 
 class Parser(argparse.ArgumentParser):
@@ -39,7 +39,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> Parser:
     parser = Parser("python -m genphoto", description="One photograph under other camera settings.")
-    commands = parser.add_subparsers(required=True, metavar="simulate | generate | settings | convert")
-    for command in (settings, simulate, generate, convert):
+    commands = parser.add_subparsers(
+        required=True, metavar="simulate | generate | evaluate | settings | convert | annotate | train"
+    )
+    for command in (settings, simulate, generate, evaluate, convert, annotate, train):
         command.add_parser(commands)
     return parser

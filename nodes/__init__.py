@@ -3,12 +3,15 @@
 from comfy_api.latest import ComfyExtension, io
 
 from .apply_camera import GenPhotoApplyCamera
+from .baseline_prompts import GenPhotoBaselinePrompts
 from .camera_sweep_spec import CameraSweepSpec
 from .differential_camera_encode import DifferentialCameraEncode
+from .embedded_model import GenPhotoEmbeddedModel
 from .lift_model import GenPhotoLiftModel
 from .lifted_t2v_sampler import LiftedT2VSampler
 from .model_files import CAMERA_ADAPTERS, MOTION_MODULES
 from .physics_simulate import PhysicsSimulate
+from .sweep_metrics import GenPhotoSweepMetrics
 
 
 class GenPhotoExtension(ComfyExtension):
@@ -22,8 +25,11 @@ class GenPhotoExtension(ComfyExtension):
         return [
             CameraSweepSpec,
             PhysicsSimulate,
+            GenPhotoEmbeddedModel,
             GenPhotoLiftModel,
             DifferentialCameraEncode,
             GenPhotoApplyCamera,
             LiftedT2VSampler,
+            GenPhotoSweepMetrics,
+            GenPhotoBaselinePrompts,
         ]

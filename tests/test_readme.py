@@ -16,11 +16,20 @@ def block(language, containing):
     return next(text for text in re.findall(rf"```{language}\n(.*?)```", README, re.S) if containing in text)
 
 
-def test_the_first_command_takes_its_picture(tmp_path, monkeypatch):
+def run(command, out, *more):
+    words = shlex.split(command.split("-m genphoto ")[1])
+    words[words.index("--out") + 1] = str(out)
+    return main([*words, *more])
+
+
+def test_the_first_command_generates_a_sweep(tmp_path):
+    assert run(block("bash", "a red ball in front"), tmp_path / "out", "--steps", "2") == 0
+    assert len(list((tmp_path / "out").glob("0*.png"))) == 5
+
+
+def test_the_picture_at_the_top_is_taken_by_its_command(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
-    words = shlex.split(block("bash", "simulate docs/").split("-m genphoto ")[1])
-    words[words.index("--out") + 1] = str(tmp_path / "out")
-    assert main([*words, "--size", "150x100"]) == 0
+    assert run(block("bash", "simulate docs/"), tmp_path / "out", "--size", "150x100") == 0
     assert len(list((tmp_path / "out").glob("0*.png"))) == 4
 
 

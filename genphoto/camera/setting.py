@@ -52,6 +52,7 @@ class CameraSetting:
         write: (camera, value) -> camera with that value.
         format: value -> the words on a contact sheet.
         prompt: value -> the text whose CLIP features are differenced.
+        phrase: value -> the words that ask an ordinary image model for it, as the paper asks its baselines.
         prior: coarse physical prior, (sweep, (H, W)) -> (F,3,H,W).
         sample: (count, generator) -> values (count,) for training.
         published: the same as the released adapters know it; None where there is no released adapter.
@@ -69,6 +70,7 @@ class CameraSetting:
     write: Callable[[Camera, float], Camera]
     format: Callable[[float], str]
     prompt: Callable[[float], str]
+    phrase: Callable[[float], str]
     prior: Callable[[CameraSweep, tuple[int, int]], Tensor]
     sample: Callable[[int, Generator], Tensor]
     published: Published | None = None

@@ -65,8 +65,18 @@ def zoom_scales(frames: Tensor) -> list[float | None]:
 
 
 def published_scores(frames: Tensor, reference: Tensor, settings: Sequence[str]) -> dict[str, PublishedScore]:
-    """The paper's score for each of the settings that it knows; frames and reference are (F,3,H,W), any sizes."""
-    return {name: published_score(frames, reference, name) for name in settings if name in CHANGES}
+    """The paper's score for each of the settings that it knows; frames and reference are (F,3,H,W), any sizes.
+
+    Without OpenCV, which ComfyUI does not bring, that of the zoom is None and says so.
+    """
+    scores = {}
+    for name in settings:
+        if name in CHANGES:
+            try:
+                scores[name] = published_score(frames, reference, name)
+            except ImportError as missing:
+                scores[name] = PublishedScore(None, str(missing).rstrip("."), (), ())
+    return scores
 
 
 def published_score(frames: Tensor, reference: Tensor, setting: str) -> PublishedScore:

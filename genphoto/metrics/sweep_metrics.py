@@ -133,7 +133,8 @@ def measure_sweep(
     cameras = sweep.cameras
     asked_for = tuple(q.name for q in QUANTITIES if q.asked_for(cameras))
     wanted = tuple(q.name for q in QUANTITIES) if cross_talk else asked_for
-    advance = _steps(on_progress, len(wanted) + 1 + (reference is not None))
+    quantities = {"color_temperature" if name == "tint" else name for name in wanted}  # those two are read in one step
+    advance = _steps(on_progress, len(quantities) + 1 + (reference is not None))
     if reference is not None:
         reference = require_frames(reference, len(sweep))
     measurements = _measurements(frames, cameras, wanted, disparity, advance)

@@ -92,6 +92,7 @@ FOCUS_DISTANCE = CameraSetting(
     read=lambda camera: camera.focus_distance_m,
     write=lambda camera, m: replace(camera, focus_distance_m=m),
     format=lambda m: f"{m:g} m", prompt=lambda m: f"<focus: {m}>",
+    phrase=lambda m: f"with focus at {m:g} m",
     prior=lambda sweep, size: torch.tensor([1 / c.focus_distance_m for c in sweep.cameras])[:, None, None, None]
     .expand(-1, 3, *size),
     sample=lambda count, generator: 0.5 + 9.5 * torch.rand(count, generator=generator),

@@ -1,4 +1,5 @@
 import json
+import sys
 from dataclasses import replace
 
 import pytest
@@ -131,3 +132,35 @@ def test_frames_are_measured_in_any_float_type(sequence):
     sweep = SWEEPS["exposure"]
     report = measure_sweep(sequence("coffee", "exposure").half(), replace(sweep))
     assert max(map(abs, report.measurements["exposure"].errors)) < 0.01
+
+
+def test_without_opencv_only_the_published_zoom_is_missing(sequence, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cv2", None)  # as in ComfyUI: importing it fails
+    frames = sequence("coffee", "zoom")
+    report = measure_sweep(frames, SWEEPS["zoom"], reference=frames)
+    assert report.measurements["zoom"].complete
+    score = report.published["focal_length"]
+    assert score.correlation is None
+    assert "needs OpenCV" in score.reason
+
+
+def test_a_reference_says_how_alike_frames_can_be(sequence):
+    sweep, right, other = SWEEPS["zoom"], sequence("coffee", "zoom"), sequence("astronaut", "zoom")
+    itself = measure_sweep(right, sweep, reference=right)
+    assert itself.consistency_excess == 0
+    changing = measure_sweep(torch.stack([right[0], other[1], other[2], other[3]]), sweep, reference=right)
+    assert changing.consistency_excess < -0.3
+    larger = torch.nn.functional.interpolate(right, scale_factor=2, mode="bilinear")
+    assert measure_sweep(right, sweep, reference=larger).consistency_excess == pytest.approx(0, abs=0.03)
+    alone = measure_sweep(right, sweep)
+    assert alone.consistency_excess is None
+    assert alone.to_dict()["reference_consistency"] is None
+
+
+def test_progress_ends_at_1(sequence):
+    seen = []
+    frames = sequence("coffee", "zoom")
+    measure_sweep(frames, SWEEPS["zoom"], reference=frames, cross_talk=True, on_progress=seen.append)
+    assert seen == sorted(seen)
+    assert seen[-1] == pytest.approx(1)
+    assert len(seen) >= 5

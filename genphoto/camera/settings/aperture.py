@@ -49,6 +49,7 @@ APERTURE = CameraSetting(
     write=with_f_number,
     format=lambda n: f"f/{n:.2g}" if n < 10 else f"f/{n:.0f}",
     prompt=lambda n: f"<aperture: f/{n:g}>",
+    phrase=lambda n: f"with aperture f/{n:g}",
     prior=blur_map,
     sample=_stops,
     prefix="f/",

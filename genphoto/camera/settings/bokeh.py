@@ -33,6 +33,7 @@ BOKEH = CameraSetting(
     write=lambda camera, k: with_f_number(camera, f_number_of_blur_parameter(camera, k)),
     format=lambda k: f"K {k:g}",
     prompt=published.bokeh_prompt,
+    phrase=lambda k: f"with bokeh blur parameter {k:g}",
     prior=blur_map,
     sample=published.bokeh_sample,
     published=Published(published.bokeh_prior, _published_frame),

@@ -37,6 +37,7 @@ COLOR_TEMPERATURE = CameraSetting(
     write=lambda camera, kelvin: replace(camera, color_temperature_k=kelvin),
     format=lambda kelvin: f"{kelvin:.0f} K",
     prompt=published.color_temperature_prompt,
+    phrase=lambda kelvin: f"with temperature {kelvin:g} kelvin",
     prior=white_gains,
     sample=published.color_temperature_sample,
     published=Published(

@@ -37,6 +37,7 @@ FOCAL_LENGTH = CameraSetting(
     write=lambda camera, mm: replace(camera, focal_length_mm=mm),
     format=lambda mm: f"{mm:g} mm",
     prompt=published.focal_length_prompt,
+    phrase=lambda mm: f"with {mm:g}mm lens",
     prior=field_of_view,
     sample=published.focal_length_sample,
     published=Published(

@@ -41,6 +41,7 @@ SHUTTER_SPEED = CameraSetting(
     write=lambda camera, seconds: replace(camera, exposure_time_s=seconds),
     format=spoken,
     prompt=published.shutter_speed_prompt,
+    phrase=lambda seconds: f"with shutter speed {seconds:g} second",
     prior=exposure_scale,
     sample=published.shutter_speed_sample,
     published=Published(

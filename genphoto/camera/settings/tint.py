@@ -26,6 +26,7 @@ TINT = CameraSetting(
     write=lambda camera, duv: replace(camera, tint_duv=duv),
     format=lambda duv: f"Duv {duv:+.3g}",
     prompt=lambda duv: f"<tint: {duv:g}>",
+    phrase=lambda duv: f"with tint {duv:g} Duv",
     prior=white_gains,
     sample=_uniform,
     units={"Duv": 1.0},

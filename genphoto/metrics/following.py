@@ -1,0 +1,93 @@
+"""Following: does every frame still show what the prompt says? Cosine of CLIP's picture and text features.
+
+The paper takes CLIP ViT-B/32. Values of one CLIP cannot be compared with those of another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+PUBLISHED_CLIP = "openai/clip-vit-base-patch32"
+MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # of CLIP's training pictures
+
+Following = Callable[[Tensor, str], tuple[float, ...]]
+
+
+def clip_following(name: str | Path = PUBLISHED_CLIP) -> Following:
+    """A function of frames (F,3,H,W) sRGB in [0,1] and a prompt: the likeness of each frame, -1 to 1.
+
+    Args:
+        name: a folder with a CLIP as transformers stores it, or the name of one in its cache. Never downloaded.
+
+    Raises:
+        ImportError: transformers is not installed.
+        FileNotFoundError: there is no such CLIP here; says how to get it.
+        ValueError: what is there is not a whole CLIP.
+    """
+    try:
+        from transformers import AutoTokenizer, CLIPModel
+    except ImportError:
+        raise ImportError(
+            "CLIP needs the package transformers, which is not installed: pip install transformers."
+        ) from None
+    try:
+        model, loaded = CLIPModel.from_pretrained(name, local_files_only=True, output_loading_info=True)
+        tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=True)
+    except OSError as error:
+        raise FileNotFoundError(
+            f"There is no CLIP {name} here, neither as a folder nor in the cache ({str(error).splitlines()[0]}). Get "
+            f"it by: hf download {name if _is_repository(name) else PUBLISHED_CLIP}"
+        ) from None
+    if missing := sorted(loaded["missing_keys"]):
+        raise ValueError(
+            f"{name} is not a whole CLIP: {len(missing)} weights are missing, such as {missing[0]}. Likeness "
+            f"needs the text and the picture half with their projections, as in {PUBLISHED_CLIP}."
+        )
+    model = model.eval().float()
+    side = model.config.vision_config.image_size
+    length = model.config.text_config.max_position_embeddings
+
+    def following(frames: Tensor, prompt: str) -> tuple[float, ...]:
+        words = tokenizer(require_prompt(prompt), truncation=True, max_length=length, return_tensors="pt")
+        with torch.no_grad():
+            found = model(
+                input_ids=words["input_ids"],
+                attention_mask=words["attention_mask"],
+                pixel_values=clip_pixels(frames.cpu().float(), side),
+            )
+        return likeness(found.image_embeds, found.text_embeds)
+
+    return following
+
+
+def require_prompt(prompt: str) -> str:
+    """The prompt, or a ValueError where it is empty."""
+    if not prompt.strip():
+        raise ValueError("The prompt is empty: there is nothing that the frames could follow. Write what they show.")
+    return prompt
+
+
+def likeness(image_embeds: Tensor, text_embeds: Tensor) -> tuple[float, ...]:
+    """Cosine of every picture's projected features (F,D) with the text's (1,D), -1 to 1."""
+    return tuple(F.cosine_similarity(image_embeds.float(), text_embeds.float(), dim=-1).tolist())
+
+
+def clip_pixels(frames: Tensor, side: int) -> Tensor:
+    """Frames (F,3,H,W) as CLIP sees them, (F,3,side,side): the central square of each, normalized."""
+    height, width = frames.shape[2:]
+    scale = side / min(height, width)
+    size = [max(side, round(n * scale)) for n in (height, width)]
+    small = F.interpolate(frames, size, mode="bicubic", antialias=True).clamp(0, 1)
+    top, left = ((n - side) // 2 for n in size)
+    square = small[..., top : top + side, left : left + side]
+    mean, std = (square.new_tensor(x).view(3, 1, 1) for x in (MEAN, STD))
+    return (square - mean) / std
+
+
+def _is_repository(name: str | Path) -> bool:
+    return isinstance(name, str) and name.count("/") == 1 and not name.startswith((".", "/", "~"))
