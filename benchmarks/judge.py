@@ -19,8 +19,8 @@ from genphoto.model.autoencoder import Autoencoder
 
 CLASSES = {"color": tuple(COLORS), "shape": tuple(SHAPES), "floor": FLOORS, "background": BACKGROUNDS}
 SIZE = (128, 192)
-SCENES, HELD_OUT = 12000, 500
-EPOCHS, BATCH = 10, 64
+SCENES, HELD_OUT = 8000, 500
+EPOCHS, BATCH = 6, 64
 WIDEST, NARROWEST = 1.0, 0.65  # share of the base picture that a training picture shows
 LATENT_NOISE = 0.15
 
@@ -28,7 +28,7 @@ LATENT_NOISE = 0.15
 class Judge(nn.Module):
     """Latents (N,16,16,24) -> logits of the main thing's color and shape, of floor and background; disparity."""
 
-    def __init__(self, channels: int = 16, width: int = 96):
+    def __init__(self, channels: int = 16, width: int = 64):
         super().__init__()
         self.enter = nn.Conv2d(channels, width, 3, padding=1)
         self.blocks = nn.ModuleList(
@@ -40,7 +40,7 @@ class Judge(nn.Module):
                 nn.SiLU(),
                 nn.Conv2d(width, width, 3, padding=1),
             )
-            for dilation in (1, 2, 4)
+            for dilation in (1, 3)
         )
         self.depth = nn.Conv2d(width, 1, 1)
         self.heads = nn.ModuleDict({name: nn.Linear(width * 14, len(values)) for name, values in CLASSES.items()})
