@@ -19,8 +19,8 @@ from genphoto.model.autoencoder import Autoencoder
 
 CLASSES = {"color": tuple(COLORS), "shape": tuple(SHAPES), "floor": FLOORS, "background": BACKGROUNDS}
 SIZE = (128, 192)
-SCENES, HELD_OUT = 8000, 500
-EPOCHS, BATCH = 6, 64
+SCENES, HELD_OUT = 3000, 300
+EPOCHS, BATCH = 10, 32
 WIDEST, NARROWEST = 1.0, 0.65  # share of the base picture that a training picture shows
 LATENT_NOISE = 0.15
 

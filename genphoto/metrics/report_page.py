@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -55,7 +56,50 @@ def report_page(entries: Sequence[Entry]) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1"><title>Camera sweeps, measured</title>'
         f"<style>{STYLE}</style></head><body><h1>Camera sweeps, measured</h1>"
         f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-        f'<p class="note">{NOTE}</p>{sections}</body></html>\n'
+        f'<p class="note">{NOTE}</p>{_cross_talk([entry.found for entry in entries])}{sections}</body></html>\n'
+    )
+
+
+def cross_talk(found: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, tuple[float | None, str]]]:
+    """Swept setting -> quantity -> (largest error of a frame, median over the sequences; its unit).
+
+    Only sequences in which more was measured than the sweep changes: what a setting does beside its own quantity.
+    """
+    largest: dict[str, dict[str, list[tuple[float | None, str]]]] = {}
+    for sequence in found:
+        if "error" in sequence or set(sequence["measurements"]) <= set(sequence["asked_for"]):
+            continue
+        row = largest.setdefault(" and ".join(sequence["settings"]), {})
+        for name, m in sequence["measurements"].items():
+            errors = [abs(error) for error in m["errors"] if error is not None]
+            known = len(errors) > 1  # the reference frame alone says nothing
+            row.setdefault(name, []).append((max(errors) if known else None, m["error_unit"]))
+    matrix: dict[str, dict[str, tuple[float | None, str]]] = {}
+    for setting, row in largest.items():
+        matrix[setting] = {}
+        for name, cells in row.items():
+            values = [value for value, _ in cells if value is not None]
+            matrix[setting][name] = statistics.median(values) if values else None, cells[0][1]
+    return matrix
+
+
+def _cross_talk(found: Sequence[Mapping[str, Any]]) -> str:
+    matrix = cross_talk(found)
+    if not matrix:
+        return ""
+    names = list(dict.fromkeys(name for row in matrix.values() for name in row))
+    head = "".join(f"<th>{escape(name.replace('_', ' '))}</th>" for name in names)
+    lines = []
+    for setting, row in matrix.items():
+        cells = [row.get(name, (None, "")) for name in names]
+        shown = "".join(
+            f"<td>{_number(None) if value is None else f'{value:.3g} {escape(unit)}'}</td>" for value, unit in cells
+        )
+        lines.append(f"<tr><td>{escape(setting.replace('_', ' '))}</td>{shown}</tr>")
+    return (
+        '<h2>Cross-talk</h2><div class="wide"><table><thead><tr><th>sweep of</th>'
+        f"{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
+        '<p class="note">The largest error of a frame, median over the sequences that vary the setting.</p>'
     )
 
 
