@@ -7,11 +7,6 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
-try:
-    import tomllib
-except ModuleNotFoundError:  # Python 3.10
-    import tomli as tomllib
-
 from ..camera.imaging import VARIANTS
 from ..camera.settings import setting_named
 
@@ -171,6 +166,11 @@ def load_config(path: str | Path) -> TrainConfig:
     Raises:
         ValueError: the file cannot be read, has unknown keys, or values out of range; the message names the key.
     """
+    try:
+        import tomllib
+    except ModuleNotFoundError:  # Python 3.10; here, because the command line lists recipes without reading one
+        import tomli as tomllib
+
     path = Path(path)
     recipe = RECIPES / f"{path}.toml"
     if not path.exists() and recipe.exists():
