@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -107,8 +106,3 @@ def reconstruction_loss(found: Tensor, wanted: Tensor) -> Tensor:
     for axis in (-1, -2):
         loss = loss + F.l1_loss(found.diff(dim=axis), wanted.diff(dim=axis))
     return loss
-
-
-def unit_noise(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    """Standard normal noise, drawn on the CPU."""
-    return torch.randn(shape, generator=generator)
