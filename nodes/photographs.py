@@ -17,7 +17,28 @@ DEPTH_ADVICE = (
     "Connect the depth of this picture to PhysicsSimulate: add the core nodes 'Load Depth Anything 3' and 'Run Depth "
     "Anything 3' (or 'Run MoGe Inference'), or load a depth map with 'Load Image'."
 )
+DEPTH_RANGE = {
+    "near_m": dict(
+        default=1.0,
+        min=0.01,
+        max=1000.0,
+        step=0.1,
+        tooltip="Distance of the nearest point [m], where the depth has no unit of its own.",
+    ),
+    "far_m": dict(
+        default=1000.0,
+        min=0.02,
+        max=10000.0,
+        step=1.0,
+        tooltip="Distance of the farthest point of a depth map [m]; 1000 is as good as infinity.",
+    ),
+}
 SKY = 0.3  # the sky score from which core takes a pixel for sky
+
+
+def depth_range(advanced: bool | None = None) -> list[io.Float.Input]:
+    """The inputs near_m and far_m of a node that takes depth."""
+    return [io.Float.Input(name, advanced=advanced, **told) for name, told in DEPTH_RANGE.items()]
 
 
 def to_photo_image(image: torch.Tensor) -> torch.Tensor:

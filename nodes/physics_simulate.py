@@ -10,7 +10,7 @@ from ..genphoto.camera.imaging import VARIANTS, simulate
 from ..genphoto.camera.photo import MissingDepth, Photo
 from ..genphoto.camera.sweep import CameraSweep
 from . import comfy_host
-from .photographs import DEPTH_ADVICE, DEPTH_KINDS, DEPTH_SOCKETS, to_disparity, to_photo_image
+from .photographs import DEPTH_ADVICE, DEPTH_KINDS, DEPTH_SOCKETS, depth_range, to_disparity, to_photo_image
 from .sockets import Sweep
 
 BYTES_PER_PIXEL = 350  # what the defocus renderer takes at most
@@ -46,22 +46,7 @@ class PhysicsSimulate(io.ComfyNode):
                     "choice.",
                     advanced=True,
                 ),
-                io.Float.Input(
-                    "near_m",
-                    default=1.0,
-                    min=0.01,
-                    max=1000.0,
-                    step=0.1,
-                    tooltip="Distance of the nearest point [m], where the depth has no unit of its own.",
-                ),
-                io.Float.Input(
-                    "far_m",
-                    default=1000.0,
-                    min=0.02,
-                    max=10000.0,
-                    step=1.0,
-                    tooltip="Distance of the farthest point of a depth map [m]; 1000 is as good as infinity.",
-                ),
+                *depth_range(),
                 io.DynamicCombo.Input(
                     "focus",
                     options=[

@@ -14,7 +14,7 @@ from ..genphoto.metrics.following import likeness, require_prompt
 from ..genphoto.metrics.plot import plot_report
 from ..genphoto.metrics.sweep_metrics import measure_sweep
 from . import comfy_host
-from .photographs import DEPTH_KINDS, DEPTH_SOCKETS, to_disparity, to_photo_image
+from .photographs import DEPTH_KINDS, DEPTH_SOCKETS, depth_range, to_disparity, to_photo_image
 from .sockets import Sweep
 
 LARGEST_WEIGHT, SMALLEST_WEIGHT = 10.0, 1e-8  # of a trained text projection; CLIP's are around 0.01
@@ -78,24 +78,7 @@ class GenPhotoSweepMetrics(io.ComfyNode):
                     tooltip="What the numbers of a depth map mean, as in 'Physics Simulate'.",
                     advanced=True,
                 ),
-                io.Float.Input(
-                    "near_m",
-                    default=1.0,
-                    min=0.01,
-                    max=1000.0,
-                    step=0.1,
-                    tooltip="Distance of the nearest point [m], where the depth has no unit of its own.",
-                    advanced=True,
-                ),
-                io.Float.Input(
-                    "far_m",
-                    default=1000.0,
-                    min=0.02,
-                    max=10000.0,
-                    step=1.0,
-                    tooltip="Distance of the farthest point of a depth map [m]; 1000 is as good as infinity.",
-                    advanced=True,
-                ),
+                *depth_range(advanced=True),
             ],
             outputs=[
                 io.Image.Output("plot", tooltip="Requested against measured, per frame; below it what is wrong."),
