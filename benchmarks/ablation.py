@@ -14,21 +14,43 @@ from pathlib import Path
 import torch
 from PIL import Image, ImageDraw, ImageFont
 from tiny_model import SETTINGS, held_out, median, shown
+from torch.utils.data import Dataset
 
 from genphoto.camera.settings import setting_named
+from genphoto.data.dataset import SweepExample
+from genphoto.data.frame_cache import LatentCache
 from genphoto.generate import SweepGenerator
 from genphoto.metrics.sweep_metrics import measure_sweep
 from genphoto.model.differential import camera_prompts
 from genphoto.model.diffusers_host import LiftedUNet
-from genphoto.sampling import sample, start_noise
+from genphoto.sampling import sample
 from genphoto.training.config import StageConfig, TrainConfig, load_config
-from genphoto.training.loop import TrainingState
 from genphoto.training.losses import StageLoss
 from genphoto.training.parts import Parts
-from genphoto.training.run import dataset_of, parts_of, run_stage
+from genphoto.training.run import as_latents, dataset_of, parts_of, run_stage
 
-BLIND = {"": "all", "differences": "without differences", "prior": "without coarse prior", "camera": "text prompts"}
+BLIND = {
+    "": "all",
+    "differences": "without differences",
+    "prior": "without coarse prior",
+    "noise": "without enlarged noise",
+    "camera": "text prompts",
+}
 GUIDANCE_SCALE = 2.5
+
+
+class First(Dataset):
+    """The first examples of a data set."""
+
+    def __init__(self, dataset: LatentCache, count: int):
+        self.dataset, self.count = dataset, count
+        self.setting_at = dataset.setting_at
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, at: tuple[int, int]) -> SweepExample:
+        return self.dataset[at]
 
 
 def variants(scenes: list[int], most: int) -> dict[str, tuple[str, int]]:
@@ -39,17 +61,12 @@ def variants(scenes: list[int], most: int) -> dict[str, tuple[str, int]]:
 
 def trained(config: TrainConfig, stage: StageConfig, count: int, run: Path, folder: Path) -> Parts:
     """The parts after the variant's stage, from the result of the stages before it."""
-    parts = parts_of(config)
+    parts, dataset = parts_of(config), dataset_of(config.data)
     for earlier in config.stages:
-        if earlier.name == "sweep":
+        if earlier.name == stage.name:
             break
-        state = TrainingState.load(run / earlier.name / "checkpoint.pt")
-        learning = parts.freeze_all_but(earlier.train) | parts.buffers_of(earlier.train)
-        with torch.no_grad():
-            for name, value in (state.weights | state.average).items():
-                learning[name].copy_(value)
-    dataset = dataset_of(replace(config.data, scenes=count, cache=f"{config.data.cache}-{count}"))
-    run_stage(config, stage, parts, dataset, folder)
+        run_stage(config, earlier, parts, dataset, run / earlier.name)  # finished: restores it
+    run_stage(config, stage, parts, First(as_latents(dataset, parts), count), folder)
     return parts.eval()
 
 
@@ -80,7 +97,8 @@ def _frames(parts, stage, config, name, caption, sweep, seed):
         told = (part[None] for part in generator.camera_inputs(sweep))
         cameras = StageLoss(parts, stage, config.model.prediction).cameras_of(adapter, *told)
     text = generator.encode_text(words)
-    noise = start_noise(len(sweep), *config.data.size, seed, model.unet.config.in_channels)
+    shown_larger = cameras and stage.blind != "noise"
+    noise = generator.noise(sweep, seed, config.data.size, 1.0 if shown_larger else 0.0)
     latents = sample(
         lifted,
         noise,
@@ -89,7 +107,6 @@ def _frames(parts, stage, config, name, caption, sweep, seed):
         guidance_scale=GUIDANCE_SCALE,
         cameras=cameras,
         prediction=model.prediction,
-        own_noise=parts.architecture.own_noise,
     )
     return model.to_pictures(latents)
 

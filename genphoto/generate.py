@@ -13,9 +13,10 @@ from .camera.sweep import CameraSweep
 from .image_model import ImageModel
 from .model.camera_encoder import DifferentialCameraEncoder
 from .model.config import Architecture
-from .model.differential import camera_embedding, camera_prompts, coarse_prior, setting_values
+from .model.differential import camera_embedding, camera_prompts, coarse_prior, magnifications, setting_values
 from .model.diffusers_host import LiftedUNet
 from .model.lift import ActiveCamera, CameraMerges
+from .model.noise import sweep_noise
 from .sampling import OnStep, sample, start_noise
 
 
@@ -71,8 +72,7 @@ class SweepGenerator:
         height, width = checked_size(size or architecture.image_size, architecture)
         camera = self.camera(sweep, strength)
         negative_text, text = self.encode_text([negative, scene]).split(1)
-        channels = self.model.unet.config.in_channels
-        noise = start_noise(len(sweep), height, width, seed, channels, architecture.downscale).to(text.device)
+        noise = self.noise(sweep, seed, (height, width), strength).to(text.device)
         latents = sample(
             self.model,
             noise,
@@ -82,10 +82,16 @@ class SweepGenerator:
             guidance_scale=guidance_scale,
             cameras=[camera],
             prediction=self.image_model.prediction,
-            own_noise=self.model.lift.architecture.own_noise,
             on_step=on_step,
         )
         return self.image_model.to_pictures(latents)
+
+    def noise(self, sweep: CameraSweep, seed: int, size: tuple[int, int], strength: float = 1.0) -> Tensor:
+        """What the sampling of a sweep starts from: (F,C,h,w) for pictures of size (height, width) [px]."""
+        lift = self.model.lift.architecture
+        own = start_noise(len(sweep), *size, seed, self.model.unet.config.in_channels, lift.downscale)
+        larger = magnifications(setting_values(sweep, self.setting), self.setting, strength)
+        return sweep_noise(own, larger[None], lift.own_noise)
 
     @torch.no_grad()
     def camera(self, sweep: CameraSweep, strength: float = 1.0) -> ActiveCamera:

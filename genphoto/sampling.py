@@ -11,7 +11,6 @@ from torch import Tensor
 from .camera.checks import require_in_range
 from .model.diffusers_host import LiftedUNet
 from .model.lift import ActiveCamera
-from .model.noise import share_noise
 
 MOST_STEPS = 100  # beyond, whole-numbered step widths start far below the last timestep
 LATENT_CHANNELS = 4
@@ -20,8 +19,14 @@ OnStep = Callable[[int, int], None]
 
 
 def published_scheduler(steps: int, prediction: str = "epsilon") -> DDIMScheduler:
-    """Linear betas, which is not SD 1.5's usual schedule; 25 steps are the timesteps 961, 921, ... 1."""
+    """Linear betas, which is not SD 1.5's usual schedule; 25 steps are the timesteps 961, 921, ... 1.
+
+    A model that predicts v has no light left in its last timestep and starts there (999, 959, ... 39), after Lin et
+    al., Common Diffusion Noise Schedules and Sample Steps Are Flawed (WACV 2024): the brightness of a frame then comes
+    from its camera, not from the noise.
+    """
     require_in_range("steps", steps, "", 1, MOST_STEPS)
+    whole = prediction == "v_prediction"
     scheduler = DDIMScheduler(
         num_train_timesteps=1000,
         beta_start=0.00085,
@@ -30,6 +35,8 @@ def published_scheduler(steps: int, prediction: str = "epsilon") -> DDIMSchedule
         steps_offset=1,
         clip_sample=False,
         prediction_type=prediction,
+        rescale_betas_zero_snr=whole,
+        timestep_spacing="trailing" if whole else "leading",
     )
     scheduler.set_timesteps(steps)
     return scheduler
@@ -54,18 +61,17 @@ def sample(
     guidance_scale: float = 8.0,
     cameras: Sequence[ActiveCamera] = (),
     prediction: str = "epsilon",
-    own_noise: int = 100,
     on_step: OnStep | None = None,
 ) -> Tensor:
-    """Noise (F,C,h,w), independent for every frame -> latents of the same shape, dtype and device.
+    """Noise (F,C,h,w) -> latents of the same shape, dtype and device.
 
-    `prediction` is what the model predicts, "epsilon" or "v_prediction"; `own_noise` the percentage of the noise that
-    the frames did not share in training. `text` and `negative` are (1,T,D), or (F,T,D) with a text per frame. The
-    cameras steer both. `on_step(i, steps)` is called after step i of 1..steps; what it raises ends the sampling.
+    `prediction` is what the model predicts, "epsilon" or "v_prediction". `text` and `negative` are (1,T,D), or (F,T,D)
+    with a text per frame. The cameras steer both. `on_step(i, steps)` is called after step i of 1..steps; what it
+    raises ends the sampling.
     """
     scheduler = published_scheduler(steps, prediction)
     prompts = torch.cat([negative, text])
-    latents = share_noise(noise, len(noise), own_noise)
+    latents = noise
     for step, timestep in enumerate(scheduler.timesteps, 1):
         eps = model(torch.cat([latents, latents]), timestep, prompts, len(latents), cameras).to(latents)
         without, towards = eps.chunk(2)

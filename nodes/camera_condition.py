@@ -18,6 +18,7 @@ from ..genphoto.model.differential import (
     camera_embedding,
     camera_prompts,
     coarse_prior,
+    magnifications,
     setting_values,
     steered_setting,
 )
@@ -50,6 +51,10 @@ class CameraCondition:
     def frames(self) -> int:
         """Number of frames of the sweep."""
         return len(self.sweep)
+
+    def magnifications(self, strength: float) -> Tensor:
+        """How large every frame (F,) shows things relative to the first."""
+        return magnifications(setting_values(self.sweep, self.setting), self.setting, strength)
 
     def __repr__(self) -> str:
         return f"CameraCondition of {self.setting.label.lower()}: {'; '.join(self.sweep.labels)}"

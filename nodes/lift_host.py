@@ -10,7 +10,7 @@ import torch
 from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import WrapperExecutor, WrappersMP
 
-from ..genphoto.model.noise import share_noise
+from ..genphoto.model.noise import sweep_noise
 from .additional_models import additional, with_additional
 from .camera_condition import CameraCondition
 from .noise_schedule import linear_betas
@@ -79,14 +79,16 @@ def apply_camera(
 def _sample(executor: WrapperExecutor, noise: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
     """Around a sampling run: its options are a copy for this run, so what is put there ends with it.
 
-    The frames of a sweep share a part of their noise, where the motion modules were trained so.
+    The frames of a sweep share a part of their noise, where the motion modules were trained so. A camera shapes it if
+    it is at work from the start.
     """
     guider = executor.class_obj
     sampling = guider.model_patcher.get_model_object("model_sampling")
     run = SweepRun(noise.shape, guider.model_options.get(CAMERAS, ()), sampling)
     guider.model_options["transformer_options"][KEY] = run
     own_noise = additional(guider.model_patcher, LIFT).model.architecture.own_noise
-    return executor(share_noise(noise, run.frames, own_noise), *args, **kwargs)
+    larger = run.magnifications().expand(len(noise) // run.frames, -1)
+    return executor(sweep_noise(noise, larger, own_noise), *args, **kwargs)
 
 
 def _apply_model(

@@ -24,7 +24,7 @@ class LiftedT2VSampler(io.ComfyNode):
             category="Generative Photography",
             description="Samples one frame per camera state. The same as 'Apply Camera', an empty latent with one "
             "image per frame and 'KSampler'; its defaults are the published ones.",
-            search_aliases=["ksampler", "camera", "sweep", "text to video"],
+            search_aliases=["ksampler", "camera", "sweep", "text to video", "generate"],
             inputs=[
                 io.Model.Input("model", tooltip="A MODEL from 'Lift Model'."),
                 Camera.Input("camera", tooltip="From 'Differential Camera Encode': its sweep gives the frames."),
@@ -60,7 +60,8 @@ class LiftedT2VSampler(io.ComfyNode):
                     "scheduler",
                     options=comfy.samplers.KSampler.SCHEDULERS,
                     default="ddim_uniform",
-                    tooltip="How noise levels are spaced; published: ddim_uniform, in 10, 20, 25, 40 or 50 steps.",
+                    tooltip="How noise levels are spaced; published: ddim_uniform, in 10, 20, 25, 40 or 50 steps; "
+                    "'Embedded Model': simple.",
                 ),
                 io.Float.Input(
                     "denoise",

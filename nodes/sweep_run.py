@@ -72,6 +72,14 @@ class SweepRun:
             )
         return frames
 
+    def magnifications(self) -> torch.Tensor:
+        """How large frames (F,) show things relative to the first, by the cameras that work from the start."""
+        larger = torch.ones(self.frames, dtype=torch.float64)
+        for camera in self.cameras:
+            if camera.start_percent == 0:
+                larger = larger * camera.condition.magnifications(camera.strength)
+        return larger
+
     def active(self, patcher: ModelPatcher, sigma: float, size: Sequence[int]) -> list[ActiveCamera]:
         """The cameras at work at this noise level, on the device of `patcher`, for latents of `size` (h,w)."""
         device = patcher.load_device

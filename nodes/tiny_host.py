@@ -39,6 +39,7 @@ def load_embedded(path: Path = IMAGE_MODEL) -> tuple[ModelPatcher, comfy.sd.CLIP
 def model_of(file: TinyModelFile, latent_format: comfy.latent_formats.LatentFormat) -> ModelPatcher:
     """The UNet."""
     config = EmbeddedModel(unet_config(file.unet))
+    config.sampling_settings = {**config.sampling_settings, "zsnr": file.prediction == "v_prediction"}
     config.latent_format = latent_format
     network = comfy.model_base.BaseModel(config, MODEL_TYPES[file.prediction])
     names = comfy.utils.unet_to_diffusers(config.unet_config)

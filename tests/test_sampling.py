@@ -48,6 +48,24 @@ def test_sampling_is_ddim_by_its_formula(steps, cameras):
     assert torch.allclose(got.double(), x, rtol=1e-4, atol=1e-4 * x.abs().max())
 
 
+def test_a_model_of_v_starts_from_noise_alone():
+    """Lin et al., WACV 2024: no signal is left at the last timestep, and sampling starts there."""
+    scheduler = published_scheduler(25, "v_prediction")
+    assert scheduler.timesteps.tolist() == list(range(999, 0, -40))
+    kept = scheduler.alphas_cumprod
+    assert kept[-1] < 1e-7
+    assert kept[0] == published_scheduler(25).alphas_cumprod[0]
+    picture = torch.linspace(-2, 2, 8 * 12).reshape(1, 1, 8, 12).expand(3, 4, -1, -1)
+
+    def knows_the_picture(latents, timestep, text, frames, cameras):
+        signal, noise = kept[timestep].sqrt(), (1 - kept[timestep]).sqrt()
+        wanted = picture.repeat(len(text), 1, 1, 1)
+        return signal * (latents - signal * wanted) / noise - noise * wanted
+
+    got = sample(knows_the_picture, start_noise(3, 64, 96, seed=1), TEXT, NEGATIVE, prediction="v_prediction")
+    assert torch.allclose(got, picture, atol=1e-3)
+
+
 def test_guidance_of_one_is_the_text_alone():
     noise = start_noise(2, 64, 64, seed=0)
     got = sample(denoiser, noise, TEXT, NEGATIVE, steps=4, guidance_scale=1.0)

@@ -55,6 +55,7 @@ class CameraSetting:
         phrase: value -> the words that ask an ordinary image model for it, as the paper asks its baselines.
         prior: coarse physical prior, (sweep, (H, W)) -> (F,3,H,W).
         sample: (count, generator) -> values (count,) for training.
+        magnification: value -> how large things are in the picture, up to a factor.
         published: the same as the released adapters know it; None where there is no released adapter.
         units: accepted unit spellings, each with the factor to `unit`.
         prefix: accepted before the number ("f/").
@@ -73,6 +74,7 @@ class CameraSetting:
     phrase: Callable[[float], str]
     prior: Callable[[CameraSweep, tuple[int, int]], Tensor]
     sample: Callable[[int, Generator], Tensor]
+    magnification: Callable[[float], float] = lambda value: 1.0
     published: Published | None = None
     base: Camera = field(default_factory=Camera)
     units: Mapping[str, float] = field(default_factory=dict)

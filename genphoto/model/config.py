@@ -22,7 +22,8 @@ class Architecture:
         downscale: pixels of the picture per pixel of the latent, at the finest level.
         text_width: width of the text encoder whose differences enter the camera embedding.
         embedding_downscale: pixels of the picture per pixel of the camera embedding, along each side.
-        own_noise: percent of the noise's variance that is a frame's own; the rest all frames of a sweep share.
+        own_noise: percent of the noise's variance that is a frame's own; the rest is the first frame's, enlarged with
+            the picture.
     """
 
     channels: tuple[int, ...] = (320, 640, 1280, 1280)
@@ -93,5 +94,5 @@ TINY = Architecture(
     image_size=(128, 192),
     text_width=128,
     embedding_downscale=2,
-    own_noise=50,
+    own_noise=30,
 )

@@ -56,6 +56,12 @@ def setting_values(sweep: CameraSweep, setting: CameraSetting) -> list[float]:
     return values
 
 
+def magnifications(values: Sequence[float], setting: CameraSetting, strength: float = 1.0) -> Tensor:
+    """How large every frame (F,) shows things, relative to the first, at a strength of the camera."""
+    sizes = torch.tensor([setting.magnification(value) for value in values], dtype=torch.float64)
+    return (sizes / sizes[0]) ** strength
+
+
 def camera_prompts(values: Sequence[float], setting: CameraSetting) -> list[str]:
     """The words of every frame, for the text encoder."""
     return [setting.prompt(value) for value in values]

@@ -89,8 +89,9 @@ class StageConfig:
         crop: (height, width) of random crops for the autoencoder; empty for whole frames.
         latent_noise: standard deviation of the noise that the autoencoder's decoder has to put up with.
         center_weight: how much more the loss counts in the middle of the picture, where the things are; 0 for evenly.
-        blind: what is taken from the camera encoder for an experiment: "differences", "prior", or "camera" for plain
-            text prompts in place of the encoder.
+        blind: what is taken away for an experiment: of the camera encoder "differences" or "prior", "camera" for plain
+            text prompts in its place, or "noise" that is enlarged with the picture.
+        timestep_shift: above 1 draws more of the noisy timesteps, in which the camera decides; 1 draws evenly.
         save_every, sample_every: steps between checkpoints and between pictures; 0 for the end only.
     """
 
@@ -114,13 +115,14 @@ class StageConfig:
     latent_noise: float = 0.1
     center_weight: float = 0.0
     blind: str = ""
+    timestep_shift: float = 1.0
     save_every: int = 500
     sample_every: int = 0
 
     def __post_init__(self) -> None:
         _require(f"stage {self.name}: kind", self.kind, KINDS)
         _require(f"stage {self.name}: precision", self.precision, PRECISIONS)
-        _require(f"stage {self.name}: blind", self.blind, ("", "differences", "prior", "camera"))
+        _require(f"stage {self.name}: blind", self.blind, ("", "differences", "prior", "camera", "noise"))
         for part in self.train:
             _require(f"stage {self.name}: train", part, PARTS)
         for name in ("steps", "batch_size"):

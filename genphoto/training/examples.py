@@ -13,7 +13,7 @@ from ..camera.setting import CameraSetting
 from ..data.dataset import DifferentialDataset, SweepExample, seeded
 from ..data.frame_cache import FrameCache, LatentCache
 from ..model.config import Architecture
-from ..model.differential import camera_prompts, coarse_prior, setting_values
+from ..model.differential import camera_prompts, coarse_prior, magnifications, setting_values
 from .config import StageConfig
 
 TIMESTEPS = 1000
@@ -104,7 +104,7 @@ class TrainingExamples(Dataset):
         pictures = getattr(example, kept)
         first = int(torch.randint(len(pictures) - count + 1, (), generator=generator))
         pictures = pictures[first : first + count]
-        item: dict[str, object] = {"timestep": torch.randint(TIMESTEPS, (), generator=generator)}
+        item: dict[str, object] = {"timestep": shifted(torch.randint(TIMESTEPS, (), generator=generator), self.stage)}
         if self.stage.kind == "autoencoder":
             pictures = self._cropped(pictures, generator)
         else:
@@ -133,7 +133,11 @@ class TrainingExamples(Dataset):
         prior = coarse_prior(
             sweep, setting, setting_values(sweep, setting), self.variant, self.architecture.embedding_size
         )
-        return {"prior": prior[first : first + count], "camera_text": self.tokenize(camera_prompts(values, setting))}
+        return {
+            "prior": prior[first : first + count],
+            "camera_text": self.tokenize(camera_prompts(values, setting)),
+            "magnification": magnifications(values, setting),
+        }
 
     def _cropped(self, frames: Tensor, generator: torch.Generator) -> Tensor:
         if not self.stage.crop:
@@ -143,6 +147,16 @@ class TrainingExamples(Dataset):
             for have, want in zip(frames.shape[-2:], self.stage.crop, strict=True)
         )
         return frames[..., top : top + self.stage.crop[0], left : left + self.stage.crop[1]]
+
+
+def shifted(timestep: Tensor, stage: StageConfig) -> Tensor:
+    """A uniform timestep, moved towards noise by the stage's shift s: t -> s t / (1 + (s - 1) t) for t in 0..1.
+
+    Esser et al., Scaling Rectified Flow Transformers (ICML 2024), equation 23.
+    """
+    t = (timestep + 0.5) / TIMESTEPS
+    s = stage.timestep_shift
+    return (s * t / (1 + (s - 1) * t) * TIMESTEPS).long()
 
 
 def collate(items: Sequence[dict[str, object]]) -> dict[str, object]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -9,7 +11,7 @@ from ..model.autoencoder import reconstruction_loss
 from ..model.differential import camera_embedding
 from ..model.diffusers_host import LiftedUNet
 from ..model.lift import ActiveCamera
-from ..model.noise import share_noise
+from ..model.noise import sweep_noise
 from ..sampling import published_scheduler
 from .config import StageConfig
 from .parts import CameraAdapter, Parts
@@ -42,8 +44,10 @@ class StageLoss(nn.Module):
             else:
                 latents = self.parts.image_model.to_latents(batch["frames"].flatten(0, 1)).float()
         noise = batch["noise"].flatten(0, 1)
+        cameras: list[ActiveCamera] = []
         if self.stage.kind == "sweep":
-            noise = share_noise(noise, frames, self.parts.architecture.own_noise)
+            cameras = self.cameras(batch)
+            noise = self.noise(batch, cameras)
         timesteps = batch["timestep"].repeat_interleave(frames)
         noisy = self.scheduler.add_noise(latents, noise, timesteps)
         text = self.parts.hidden_states(batch["text"])
@@ -52,7 +56,7 @@ class StageLoss(nn.Module):
         else:
             lifted = LiftedUNet(self.parts.unet, self.parts.motion)
             words = text.flatten(0, -3) if text.ndim == 4 else text
-            found = lifted(noisy, timesteps, words, frames, self.cameras(batch))
+            found = lifted(noisy, timesteps, words, frames, cameras)
         wanted = noise if self.prediction == "epsilon" else self.scheduler.get_velocity(latents, noise, timesteps)
         error = (found.float() - wanted).square()
         return (error * self._weight(error)).mean() if self.stage.center_weight else error.mean()
@@ -62,6 +66,13 @@ class StageLoss(nn.Module):
         rows, columns = (((torch.arange(n, device=error.device) + 0.5) / n - 0.5) * 8 for n in error.shape[-2:])
         weight = 1 + self.stage.center_weight * torch.exp(-(rows[:, None] ** 2 + columns**2) / 2)
         return weight / weight.mean()
+
+    def noise(self, batch: dict[str, Tensor], cameras: Sequence[ActiveCamera]) -> Tensor:
+        """The noise of a batch of sweeps, (S F,C,h,w): enlarged with the picture where a camera is on."""
+        larger = batch["magnification"]
+        if not cameras or self.stage.blind == "noise":
+            larger = torch.ones_like(larger)
+        return sweep_noise(batch["noise"].flatten(0, 1), larger, self.parts.architecture.own_noise)
 
     def cameras(self, batch: dict[str, Tensor]) -> list[ActiveCamera]:
         """The camera of a batch, none where it is dropped."""

@@ -64,7 +64,7 @@ def run_stage(
     parts.to(accelerator.device)
     if isinstance(dataset, FrameCache) and "autoencoder" not in stage.train:
         with accelerator.main_process_first():
-            dataset = _as_latents(dataset, parts)
+            dataset = as_latents(dataset, parts)
     examples = TrainingExamples(
         dataset,
         stage,
@@ -126,7 +126,8 @@ def dataset_of(data: DataConfig) -> DifferentialDataset | FrameCache:
 
 
 @torch.no_grad()
-def _as_latents(frames: FrameCache, parts: Parts) -> LatentCache:
+def as_latents(frames: FrameCache, parts: Parts) -> LatentCache:
+    """The examples of a cache as latents of the autoencoder."""
     device = next(parts.autoencoder.parameters()).device
     digest = hashlib.blake2b(digest_size=6)
     for value in parts.autoencoder.state_dict().values():

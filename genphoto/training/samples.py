@@ -51,18 +51,20 @@ def write_samples(
         text = parts.hidden_states(batch["text"])
         text = text[0] if text.ndim == 4 else text
         nothing = parts.hidden_states(model.tokenize([""] * len(text)).to(text.device))
-        cameras = loss.cameras(batch) if stage.kind == "sweep" else []
+        cameras, noise = [], batch["noise"][0]
+        if stage.kind == "sweep":
+            cameras = loss.cameras(batch)
+            noise = loss.noise(batch, cameras)
         denoiser = LiftedUNet(parts.unet, parts.motion) if stage.kind == "sweep" else _images(parts)
         latents = sample(
             denoiser,
-            batch["noise"][0],
+            noise,
             text,
             nothing,
             steps=STEPS,
             guidance_scale=GUIDANCE_SCALE,
             cameras=cameras,
             prediction=config.model.prediction,
-            own_noise=parts.architecture.own_noise if stage.kind == "sweep" else 100,
         )
         rows.append(model.to_pictures(latents))
         example = examples.dataset[0, row]

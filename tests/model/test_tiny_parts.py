@@ -5,7 +5,7 @@ import torch
 
 from genphoto.data.scenes import WORDS
 from genphoto.model.autoencoder import Autoencoder, AutoencoderSizes, reconstruction_loss
-from genphoto.model.noise import share_noise
+from genphoto.model.noise import sweep_noise
 from genphoto.model.words import END, START, WordTokenizer
 
 TOKENIZER = WordTokenizer(WORDS)
@@ -53,11 +53,28 @@ def test_an_autoencoder_keeps_size_and_gives_latents_an_eighth_of_it():
 
 
 @pytest.mark.parametrize("own", [100, 50, 10])
-def test_shared_noise_has_unit_variance_and_the_wanted_covariance(own):
-    noise = torch.randn(4000 * 5, 3, generator=torch.Generator().manual_seed(0))
-    shared = share_noise(noise, 5, own).reshape(4000, 5, 3)
-    covariance = torch.einsum("nac,nbc->ab", shared, shared) / 12000
-    expected = torch.full((5, 5), 1 - own / 100).fill_diagonal_(1.0)
-    assert torch.allclose(covariance, expected, atol=0.03)
+def test_frames_share_noise_of_unit_variance(own):
+    noise = torch.randn(4000 * 4, 1, 2, 3, generator=torch.Generator().manual_seed(0))
+    shared = sweep_noise(noise, torch.ones(4000, 4), own).reshape(4000, 4, 6)
+    covariance = torch.einsum("nac,nbc->ab", shared, shared) / 24000
+    share = 1 - own / 100
+    expected = torch.full((4, 4), share)  # of two later frames, each of which shares sqrt(share) with the first
+    expected[0] = expected[:, 0] = share**0.5
+    assert torch.allclose(covariance, expected.fill_diagonal_(1.0), atol=0.03)
     if own == 100:
         assert torch.equal(shared.reshape(noise.shape), noise)
+
+
+@pytest.mark.parametrize("magnification", [0.4, 1.0, 1.3, 2.9])
+def test_enlarged_noise_is_white(magnification):
+    noise = torch.randn(3000 * 2, 1, 4, 6, generator=torch.Generator().manual_seed(0))
+    larger = torch.tensor([1.0, magnification]).expand(3000, 2)
+    frame = sweep_noise(noise, larger, 20).reshape(3000, 2, 24)[:, 1]
+    assert torch.allclose(frame.T @ frame / 3000, torch.eye(24), atol=0.11)
+
+
+def test_enlarged_noise_shows_the_same_place():
+    noise = torch.randn(2000 * 2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    frames = sweep_noise(noise, torch.tensor([1.0, 2.0]).expand(2000, 2), 0).reshape(2000, 2, 8, 8)
+    small, large = frames[:, 0, 2:6, 2:6], frames[:, 1].unflatten(1, (4, 2)).unflatten(3, (4, 2)).sum((2, 4)) / 2
+    assert torch.allclose(small, large, atol=1e-5)  # four pixels of the enlarged noise make one of the first frame's

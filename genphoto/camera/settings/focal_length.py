@@ -40,6 +40,7 @@ FOCAL_LENGTH = CameraSetting(
     phrase=lambda mm: f"with {mm:g}mm lens",
     prior=field_of_view,
     sample=published.focal_length_sample,
+    magnification=lambda mm: mm,
     published=Published(
         published.focal_length_prior,
         lambda photo, mm, size, _: published.focal_length_frame(photo.image, mm, size=size),

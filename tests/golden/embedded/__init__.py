@@ -33,7 +33,7 @@ ARCHITECTURE = Architecture(
     image_size=(64, 96),
     text_width=32,
     embedding_downscale=2,
-    own_noise=50,
+    own_noise=30,
 )
 UNET = {
     "in_channels": 16,
