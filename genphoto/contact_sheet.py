@@ -60,10 +60,16 @@ def contact_sheet(
     for index, (frame, label) in enumerate(zip(frames, labels, strict=True)):
         row, column = divmod(index, columns)
         left, upper = 2 * gap + column * (cell_w + gap), top + row * (cell_h + row_gap)
-        sheet.paste(_picture(frame, (frame_w, frame_h)), (left + (cell_w - frame_w) // 2, upper))
+        picture = to_picture(frame).resize((frame_w, frame_h), Image.Resampling.LANCZOS)
+        sheet.paste(picture, (left + (cell_w - frame_w) // 2, upper))
         # Baseline, not box: "f/8" and "24 mm" stand on one line.
         draw.text((left + cell_w / 2, upper + cell_h - round(0.2 * text_h)), label, INK, font, anchor="ms")
     return sheet
+
+
+def to_picture(frame: Tensor) -> Image.Image:
+    """A frame (3,H,W), [0,1] sRGB, in 8 bit."""
+    return Image.fromarray((frame.detach().float().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy())
 
 
 def _columns(count: int, aspect: float) -> int:
@@ -86,8 +92,3 @@ def _fitting(labels: Sequence[str], size: int, width: int) -> tuple[ImageFont.Fr
         if widest <= width or size <= LEAST_TEXT_PX:
             return font, widest, size
         size = max(LEAST_TEXT_PX, min(size - 1, size * width // widest))
-
-
-def _picture(frame: Tensor, size: tuple[int, int]) -> Image.Image:
-    codes = (frame.detach().float().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
-    return Image.fromarray(codes).resize(size, Image.Resampling.LANCZOS)

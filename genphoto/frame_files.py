@@ -14,7 +14,7 @@ from .photo_files import UNREADABLE, read_photo
 
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 ANIMATIONS = ("GIF", "WEBP", "PNG")
-NOT_FRAMES = ("contact_sheet",)  # what stands beside the frames in a folder of ours
+NOT_FRAMES = ("contact_sheet", "animation")  # how the names end of what stands beside the frames in a folder of ours
 
 
 def read_frames(path: str | Path) -> list[Tensor]:
@@ -32,7 +32,7 @@ def read_frames(path: str | Path) -> list[Tensor]:
 def frame_files(folder: Path) -> list[Path]:
     """The pictures of a folder in their order."""
     found = [p for p in folder.iterdir() if p.suffix.lower() in PICTURES and not p.name.startswith(".")]
-    found = sorted((p for p in found if p.stem not in NOT_FRAMES), key=_numbered)
+    found = sorted((p for p in found if not p.stem.endswith(NOT_FRAMES)), key=_numbered)
     if not found:
         raise ValueError(f"{folder} holds no pictures. Give a folder of frames ({', '.join(PICTURES)}), or a GIF.")
     return found

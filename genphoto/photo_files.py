@@ -1,4 +1,4 @@
-"""Photographs, their depth and their EXIF, from files; frames to files.
+"""Photographs, their depth and their EXIF, from files.
 
 Depth of color: Pillow reads 16-bit *RGB* files as 8-bit. 16-bit grey keeps its precision, as photograph and as depth.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import ExifTags, Image, ImageCms, ImageOps, PngImagePlugin
+from PIL import ExifTags, Image, ImageCms, ImageOps
 from torch import Tensor
 
 from .camera.photo import disparity_from_depth, disparity_from_relative, disparity_from_relative_distance
@@ -128,20 +128,6 @@ def read_depth(
         return _metric(values, array.dtype) if kind == "metric" else _relative(values, kind, near_m, far_m)
     except ValueError as error:
         raise ValueError(f"Depth {path}: {error}") from None
-
-
-def write_frame(path: str | Path, frame: Tensor) -> None:
-    """Write a frame (3,H,W), [0,1] sRGB, as 8-bit PNG marked sRGB: whole or not at all."""
-    codes = (frame.detach().float().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
-    srgb = PngImagePlugin.PngInfo()
-    srgb.add(b"sRGB", b"\x00")
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        Image.fromarray(codes).save(temporary, format="PNG", pnginfo=srgb)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -10,14 +10,15 @@ import skimage.data
 import torch
 from PIL import Image
 
-from genphoto import cli
+from genphoto import cli, sweep_files
 from genphoto.camera.imaging import simulate
 from genphoto.camera.photo import Photo
 from genphoto.camera.settings import SETTINGS
 from genphoto.camera.sweep import CameraSweep
-from genphoto.commands import output_folder
 from genphoto.commands.settings import examples
 from genphoto.photo_files import read_photo
+
+from .test_sweep_files import assert_says
 
 HEIGHT, WIDTH = 64, 96
 
@@ -61,6 +62,8 @@ def test_every_setting_writes_frames_sheet_and_sweep(setting, photo, depth, out,
 
     sweep = CameraSweep.from_json((out / "sweep.json").read_text())
     assert sweep.values == {setting.name: tuple(setting.parse(v) for v in values)}
+    for number, camera in enumerate(sweep.cameras, 1):
+        assert_says(out / names[number - 1], camera, sweep, number)
     frames = frames_in(out)
     disparity = torch.linspace(1 / 20, 1 / 0.5, WIDTH).expand(HEIGHT, WIDTH)
     expected = simulate(Photo(read_photo(photo), disparity, sweep.base), sweep)
@@ -273,7 +276,7 @@ def test_interruption_leaves_nothing(photo, out, capsys, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(output_folder, "contact_sheet", interrupted)  # as if Ctrl-C came after all frames were rendered
+    monkeypatch.setattr(sweep_files, "contact_sheet", interrupted)  # as if Ctrl-C came after all frames were rendered
     assert run(photo, *ZOOM, "--out", out) == 130
     assert "Traceback" not in capsys.readouterr().err
     assert not out.parent.exists()

@@ -29,6 +29,7 @@ from genphoto.model.diffusers_host import LiftedUNet
 from genphoto.model.lift import CameraMerges, Lift
 
 from .random_weights import random_
+from .test_sweep_files import assert_says
 
 TINY = Architecture(channels=(32, 64), heads=4, encoder_blocks=1, image_size=(64, 96), text_width=32)
 SWEEP = CameraSweep({"focal_length": [24, 35, 50]})
@@ -230,7 +231,8 @@ def test_the_command_writes_the_frames_of_the_library(run, generator, tmp_path):
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == FILES
     assert all(name in printed for name in FILES)
     frames = generator.generate(SCENE, SWEEP, steps=2, seed=3, guidance_scale=5.0)
-    for name, frame in zip(FILES, frames, strict=False):
+    for number, (name, frame) in enumerate(zip(FILES, frames, strict=False), 1):
+        assert_says(tmp_path / "out" / name, SWEEP.cameras[number - 1], SWEEP, number)
         written = np.asarray(Image.open(tmp_path / "out" / name)).astype(int)
         assert np.abs(written - (frame.permute(1, 2, 0).numpy() * 255).round()).max() <= 1
     assert CameraSweep.from_json((tmp_path / "out" / "sweep.json").read_text()) == SWEEP

@@ -11,7 +11,7 @@ import tifffile
 import torch
 from PIL import Image, ImageCms, TiffImagePlugin
 
-from genphoto.photo_files import read_camera, read_depth, read_photo, write_frame
+from genphoto.photo_files import read_camera, read_depth, read_photo
 
 
 @pytest.fixture
@@ -277,20 +277,3 @@ def test_color_and_coarse_depth_are_refused(tmp_path, colors):
         read_depth(tmp_path / "grey.png", (5, 7), "metric")
     with pytest.raises(ValueError, match="leave out --near"):
         read_depth(tmp_path / "grey.png", (5, 7), "metric", 1)
-
-
-def test_a_frame_is_written_exactly_and_marked_srgb(tmp_path, colors):
-    write_frame(tmp_path / "f.png", tensor(colors))
-    assert torch.equal(read_photo(tmp_path / "f.png"), tensor(colors))
-    with Image.open(tmp_path / "f.png") as image:
-        assert image.info["srgb"] == 0
-    assert [p.name for p in tmp_path.iterdir()] == ["f.png"]
-
-
-def test_a_frame_that_cannot_be_written_leaves_the_old_one(tmp_path, colors, monkeypatch):
-    write_frame(tmp_path / "f.png", tensor(colors))
-    before = (tmp_path / "f.png").read_bytes()
-    monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(OSError, match="disk full"):
-        write_frame(tmp_path / "f.png", 1 - tensor(colors))
-    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"f.png": before}

@@ -26,7 +26,7 @@ from ..metrics.plot import plot_report
 from ..metrics.report_page import Entry, report_page
 from ..metrics.sweep_metrics import measure_sweep
 from ..photo_files import DEPTH_KINDS, read_depth
-from .output_folder import SWEEP
+from ..sweep_files import SWEEP
 from .sweep_arguments import add_sweep_arguments, read_sweep, read_values
 
 REPORT, PAGE, PARTS = "report.json", "report.html", "sequences"

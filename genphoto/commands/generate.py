@@ -16,10 +16,11 @@ from .. import checkpoint
 from ..camera.settings import SETTINGS, setting_named
 from ..camera.sweep import CameraSweep
 from ..embedded import GUIDANCE_SCALE, MOTION, camera_path, load_tiny_model
+from ..exif import GENERATED
 from ..model.differential import setting_values, steered_setting
-from ..photo_files import write_frame
+from ..sweep_files import SweepFiles
 from .arguments import chosen_device, picture_size, seed_number, typed
-from .output_folder import add_output_arguments, complete_or_nothing, file_names, sheet_frame, write_sheet_and_sweep
+from .output_folder import add_output_arguments, output_folder
 from .sweep_arguments import add_sweep_arguments, read_sweep, read_values
 
 WEIGHTS = checkpoint.RELEASES[checkpoint.CAMERA_ADAPTER]
@@ -56,7 +57,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser(
         "generate",
         help="generate a scene under a sweep of settings",
-        description="Writes one PNG per frame, contact_sheet.png and sweep.json. Nothing is written unless all is.",
+        description="Writes one PNG per frame with the camera in its EXIF, contact_sheet.png and sweep.json. Nothing "
+        "is written unless all is.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -107,8 +109,8 @@ def generate_files(args: argparse.Namespace) -> None:
     if not embedded:
         _require_files(args)
     device = chosen_device(args.device)
-    names = file_names(sweep.labels)
-    with complete_or_nothing(args.out, names, args.overwrite) as folder:
+    files = SweepFiles(sweep, GENERATED, document=True)
+    with output_folder(args, files.names) as folder:
         generator = _embedded_generator(args, sweep, device) if embedded else _generator(args, sweep, device)
         with tqdm(total=args.steps, unit="step", disable=None, leave=False) as bar:
             frames = generator.generate(
@@ -121,11 +123,8 @@ def generate_files(args: argparse.Namespace) -> None:
                 size=args.size,
                 strength=args.strength,
                 on_step=lambda step, _: bar.update(step - bar.n),
-            ).cpu()
-        for name, frame in zip(names, frames, strict=False):
-            write_frame(folder / name, frame)
-        write_sheet_and_sweep(folder, [sheet_frame(frame) for frame in frames], sweep)
-    print("Written:", *(f"  {args.out / name}" for name in names), sep="\n")
+            )
+        files.write(folder, frames)
 
 
 def _require_files(args: argparse.Namespace) -> None:

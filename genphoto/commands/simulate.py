@@ -16,9 +16,11 @@ from ..camera.photo import Photo
 from ..camera.sensor import SENSORS, sensor_named
 from ..camera.settings import setting_named
 from ..camera.sweep import CameraSweep
-from ..photo_files import DEPTH_KINDS, read_camera, read_depth, read_photo, write_frame
+from ..exif import SIMULATED
+from ..photo_files import DEPTH_KINDS, read_camera, read_depth, read_photo
+from ..sweep_files import SweepFiles
 from .arguments import chosen_device, picture_size, seed_number, typed
-from .output_folder import add_output_arguments, complete_or_nothing, file_names, sheet_frame, write_sheet_and_sweep
+from .output_folder import add_output_arguments, output_folder
 from .sweep_arguments import add_sweep_arguments, read_sweep, read_values
 
 # Options of the camera that took the photograph: field of Camera -> option, the setting that reads its text, help.
@@ -48,7 +50,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser(
         "simulate",
         help="render a photograph under a sweep of settings",
-        description="Writes one PNG per frame, contact_sheet.png and sweep.json. Nothing is written unless all is.",
+        description="Writes one PNG per frame with the camera in its EXIF, contact_sheet.png and sweep.json. Nothing "
+        "is written unless all is.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -118,17 +121,16 @@ def simulate_files(args: argparse.Namespace) -> None:
         _check_angles(sweep)
 
     options = {"highlights": args.highlights, "dial": args.dial} | _generator(args.seed)
-    names = file_names(sweep.labels)
-    with complete_or_nothing(args.out, names, args.overwrite) as folder:
+    files = SweepFiles(sweep, SIMULATED, document=True)
+    with output_folder(args, files.names) as folder:
         if source:
             print(source)
-        small = []
         bar = tqdm(
             total=len(sweep), unit="frame", disable=None, leave=False, bar_format="{l_bar}{bar}| {n:.1f}/{total}"
         )
         with bar:
-            for index, name in enumerate(names[: len(sweep)]):
-                frame = simulate(
+            rendered = (
+                simulate(
                     photo,
                     _frame_of(sweep, index),
                     variant=args.variant,
@@ -136,10 +138,9 @@ def simulate_files(args: argparse.Namespace) -> None:
                     on_progress=lambda done, index=index: bar.update(index + done - bar.n),
                     **options,
                 )[0]
-                write_frame(folder / name, frame)
-                small.append(sheet_frame(frame))
-        write_sheet_and_sweep(folder, small, sweep)
-    print("Written:", *(f"  {args.out / name}" for name in names), sep="\n")
+                for index in range(len(sweep))
+            )
+            files.write(folder, rendered)
 
 
 def _sweep(args: argparse.Namespace) -> tuple[CameraSweep, str]:

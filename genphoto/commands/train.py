@@ -6,8 +6,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from ..training.config import RECIPES, load_config
-
+REPOSITORY = "https://github.com/genphoto/comfyui-genphoto"
 EXAMPLES = """examples:
   python -m genphoto train tiny-cpu --out runs/tiny
   accelerate launch -m genphoto train sd15-physical --out runs/sd15
@@ -16,12 +15,11 @@ EXAMPLES = """examples:
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add `train` to the commands."""
-    recipes = ", ".join(sorted(path.stem for path in RECIPES.glob("*.toml")))
     command = commands.add_parser(
         "train",
         help="train the tiny model or a camera adapter",
-        description=f"Trains what a TOML file or a recipe says ({recipes}). The same command goes on where it stopped. "
-        "For several GPUs or machines: accelerate launch -m genphoto train ...",
+        description="Trains what a TOML file or a recipe of genphoto/training/recipes says. The same command goes on "
+        "where it stopped. For several GPUs or machines: accelerate launch -m genphoto train ...",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -35,13 +33,17 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def train_model(args: argparse.Namespace) -> None:
     """Train, and name the written files."""
-    config = load_config(args.config)
+    try:
+        from ..training.config import load_config
+
+        config = load_config(args.config)
+        from ..training.run import train
+    except ImportError as error:  # of a package, or of genphoto.training, which the registry's package lacks
+        raise ValueError(
+            f"train needs a clone of {REPOSITORY} and more packages ({error}). Run there: pip install -e '.[train]'."
+        ) from None
     if args.steps is not None:
         stages = [replace(stage, steps=min(stage.steps, args.steps)) for stage in config.stages]
         config = replace(config, stages=tuple(stages))
-    try:
-        from ..training.run import train
-    except ImportError as error:
-        raise ValueError(f"train needs more packages ({error}). Run: pip install 'genphoto[train]'.") from None
     written = train(config, args.out, cpu=args.cpu, only=args.stage)
     print("Written:", *(f"  {path}" for path in written), sep="\n")

@@ -119,10 +119,12 @@ class Comfy:
         prompt: dict[str, dict],
         *,
         after: Result | None = None,
+        workflow: dict | None = None,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> Result:
         """Validates and executes an API-format prompt; `after` keeps the cache of an earlier run.
 
+        `workflow` is what the frontend sends along for the files that are saved.
         `on_progress` is called within the run, so that a test can interrupt it: `lambda moved: comfy.interrupt()`.
         """
         import execution
@@ -137,7 +139,8 @@ class Comfy:
         if not valid or node_errors:
             return self._result(executor, error=_validation_text(error, node_errors))
         try:
-            executor.execute(prompt, prompt_id, {"client_id": Recorder.client_id}, output_ids)
+            sent = {"client_id": Recorder.client_id, "extra_pnginfo": {"workflow": workflow} if workflow else None}
+            executor.execute(prompt, prompt_id, sent, output_ids)
         finally:
             nodes.interrupt_processing(False)
         messages = dict(executor.status_messages)

@@ -1,0 +1,188 @@
+"""Files of a sweep: frames whose EXIF says how they were taken, a contact sheet, an animation; all of them or none."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch.nn.functional as F
+from PIL import Image, PngImagePlugin
+from torch import Tensor
+
+from .camera.camera import Camera
+from .camera.sweep import CameraSweep
+from .contact_sheet import contact_sheet, to_picture
+from .exif import BYTES_IN_JPEG, exif, xmp
+
+# Format -> how its files end, and the longest side [px] it can hold.
+FORMATS = {"png": (".png", 2**31 - 1), "jpeg": (".jpg", 65500), "webp": (".webp", 16383)}
+SHEET, ANIMATION, SWEEP = "contact_sheet", "animation.webp", "sweep.json"
+SHEET_FRAME_PX = 1024  # longest side of a frame on the contact sheet
+
+
+@dataclass(frozen=True, slots=True)
+class SweepFiles:
+    """The files of one sweep: what they are called and what is written into them.
+
+    Args:
+        sweep: a camera per frame, which becomes the EXIF of that frame.
+        origin: where the frames come from, one of ORIGINS; every file says so.
+        prefix: what all names begin with.
+        format: of frames and contact sheet, one of FORMATS.
+        quality: of JPEG and WebP, 1 to 100.
+        sheet: whether there is a contact sheet.
+        fps: frames per second of an animated WebP; None for no animation.
+        document: whether the sweep also becomes a file of its own, sweep.json.
+        workflow: texts by name that ComfyUI looks for ("prompt", "workflow"), in PNG and WebP. JPEG has no room for
+            them, and ComfyUI does not look there.
+    """
+
+    sweep: CameraSweep
+    origin: str
+    prefix: str = ""
+    format: str = "png"
+    quality: int = 95
+    sheet: bool = True
+    fps: float | None = None
+    document: bool = False
+    workflow: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def names(self) -> list[str]:
+        """The files in the order of the frames, then the others: 01_24mm.png, 02_f1.4_1-60s.png, contact_sheet.png."""
+        ending = FORMATS[self.format][0]
+        digits = max(2, len(str(len(self.sweep))))
+        names = [f"{i:0{digits}}_{_safe(label)}{ending}" for i, label in enumerate(self.sweep.labels, 1)]
+        names += [SHEET + ending] * self.sheet + [ANIMATION] * bool(self.fps) + [SWEEP] * self.document
+        return [self.prefix + name for name in names]
+
+    def write(self, folder: Path, frames: Iterable[Tensor]) -> None:
+        """Write `names` into a folder that exists, from frames (3,H,W) in [0,1] sRGB, one per camera.
+
+        Raises:
+            ValueError: a file cannot be written, or its format cannot hold what belongs into it.
+        """
+        labels, count = self.sweep.labels, len(self.sweep)
+        paths = iter([folder / name for name in self.names])
+        shown, moving = [], []
+        for number, (frame, camera, label) in enumerate(zip(frames, self.sweep.cameras, labels, strict=True), 1):
+            picture = to_picture(frame)
+            self._require_size(picture)
+            _put(next(paths), self._encoded(picture, f"Frame {number} of {count}: {label}.", number, camera))
+            if self.sheet:
+                shown.append(_reduced(frame))
+            if self.fps:
+                moving.append(picture)
+        whole = f"{count} frames: {'; '.join(labels)}."
+        if self.sheet:
+            _put(next(paths), self._encoded(contact_sheet(shown, labels), whole))
+        if self.fps:
+            _put(next(paths), self._animated(moving, whole))
+        if self.document:
+            _put(next(paths), f"{self.sweep.to_json()}\n".encode())
+
+    def _encoded(
+        self, picture: Image.Image, words: str, number: int | None = None, camera: Camera | None = None
+    ) -> bytes:
+        file, mark = io.BytesIO(), xmp(self.origin)
+        said = self._exif(words, number, camera, workflow=self.format == "webp")
+        if self.format == "webp":
+            picture.save(file, "WEBP", quality=self.quality, exif=said, xmp=mark)
+        elif self.format == "jpeg":
+            if len(said) > BYTES_IN_JPEG:
+                raise ValueError(
+                    f"A JPEG file holds {BYTES_IN_JPEG} bytes of EXIF, but a sweep of {len(self.sweep)} frames needs "
+                    f"{len(said)}. Save it as png or webp."
+                )
+            picture.save(file, "JPEG", quality=self.quality, subsampling=0, exif=said, xmp=mark)
+        else:
+            chunks = PngImagePlugin.PngInfo()
+            chunks.add(b"sRGB", b"\x00")
+            chunks.add_itxt("XML:com.adobe.xmp", mark.decode())
+            for name, text in self.workflow.items():
+                chunks.add_text(name, text)
+            picture.save(file, "PNG", pnginfo=chunks, exif=said)
+        return file.getvalue()
+
+    def _animated(self, pictures: Sequence[Image.Image], words: str) -> bytes:
+        file = io.BytesIO()
+        pictures[0].save(
+            file,
+            "WEBP",
+            save_all=True,
+            append_images=pictures[1:],
+            duration=round(1000 / self.fps),
+            loop=0,
+            quality=self.quality,
+            exif=self._exif(words).removeprefix(b"Exif\0\0"),  # Pillow does that for still pictures only
+            xmp=xmp(self.origin),
+        )
+        return file.getvalue()
+
+    def _exif(
+        self, words: str, number: int | None = None, camera: Camera | None = None, workflow: bool = True
+    ) -> bytes:
+        frame = {"frame": number, "color_temperature_k": camera.color_temperature_k} if camera else {}
+        comment = {"synthetic_image": self.origin, **frame, "sweep": json.loads(self.sweep.to_json())}
+        said = f"Synthetic image, {self.origin}. {words}"
+        return exif(said, comment, camera, self.workflow if workflow else {})
+
+    def _require_size(self, picture: Image.Image) -> None:
+        for kind in (self.format, *(["webp"] if self.fps else [])):
+            if max(picture.size) > FORMATS[kind][1]:
+                raise ValueError(
+                    f"A {kind} file holds at most {FORMATS[kind][1]} pixels a side, but the frames have "
+                    f"{picture.width} x {picture.height}. Save them as png, without an animation, or make them smaller."
+                )
+
+
+@contextmanager
+def complete_or_nothing(out: Path, names: Sequence[str]) -> Iterator[Path]:
+    """A temporary folder in `out` whose files `names` move there at the end; after an error nothing is left."""
+    made = [folder for folder in (out, *out.parents) if not folder.exists()]
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=out, prefix=".unfinished-"))
+    except OSError as error:
+        raise ValueError(f"{out} cannot be written: {error.strerror}. Choose another folder.") from None
+    try:
+        yield folder
+        for name in names:
+            os.replace(folder / name, out / name)
+    except BaseException:
+        shutil.rmtree(folder)
+        for empty in made:
+            empty.rmdir()
+        raise
+    folder.rmdir()
+
+
+def _safe(label: str) -> str:
+    """24mm, f1.4_1-60s: safe on every file system."""
+    word = re.sub(r"(?<=\d)/(?=\d)", "-", label.replace(", ", "_"))
+    return re.sub(r"[^A-Za-z0-9._-]", "", word)
+
+
+def _reduced(frame: Tensor) -> Tensor:
+    """A frame (3,H,W) on any device, as small as the contact sheet needs it, on the CPU."""
+    scale = min(1.0, SHEET_FRAME_PX / max(frame.shape))
+    size = [max(1, round(n * scale)) for n in frame.shape[1:]]
+    return F.interpolate(frame[None].cpu().float(), size, mode="bilinear", antialias=True)[0]
+
+
+def _put(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise ValueError(
+            f"{path.name} cannot be written: {error.strerror}. Nothing was saved: free some space, or choose another "
+            "place."
+        ) from None
