@@ -11,7 +11,9 @@ from .lift_model import GenPhotoLiftModel
 from .lifted_t2v_sampler import LiftedT2VSampler
 from .model_files import CAMERA_ADAPTERS, MOTION_MODULES
 from .physics_simulate import PhysicsSimulate
+from .save_sweep import GenPhotoSaveSweep
 from .sweep_metrics import GenPhotoSweepMetrics
+from .sweep_viewer import GenPhotoSweepViewer
 
 
 class GenPhotoExtension(ComfyExtension):
@@ -31,5 +33,7 @@ class GenPhotoExtension(ComfyExtension):
             GenPhotoApplyCamera,
             LiftedT2VSampler,
             GenPhotoSweepMetrics,
+            GenPhotoSweepViewer,
+            GenPhotoSaveSweep,
             GenPhotoBaselinePrompts,
         ]
