@@ -19,7 +19,7 @@ class GenPhotoApplyCamera(io.ComfyNode):
             category="Generative Photography",
             description="Steers a lifted MODEL by a camera, for any sampler: give it an empty latent with one image "
             "per frame of the sweep. Several cameras, one after another, act together.",
-            search_aliases=["camera", "adapter", "steer"],
+            search_aliases=["camera", "adapter", "steer", "strength", "camera control"],
             inputs=[
                 io.Model.Input("model", tooltip="A MODEL from 'Lift Model'."),
                 Camera.Input("camera", tooltip="From 'Differential Camera Encode'."),

@@ -20,7 +20,7 @@ class GenPhotoBaselinePrompts(io.ComfyNode):
             "them to the text encoder of any model (SD3, FLUX, ...): ComfyUI runs everything behind it once per "
             "prompt, with the same seed. Then 'Rebatch Images' with batch_size = frame_count makes one batch, for "
             "'Sweep Metrics'.",
-            search_aliases=["compare", "benchmark", "prompt list", "SD3", "FLUX"],
+            search_aliases=["compare", "benchmark", "prompt list", "SD3", "FLUX", "SDXL"],
             inputs=[
                 io.String.Input(
                     "scene", default="", multiline=True, tooltip="What the picture shows, without the camera."

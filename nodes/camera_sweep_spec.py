@@ -11,7 +11,7 @@ from ..genphoto.camera.sensor import SENSORS
 from ..genphoto.camera.setting import CameraSetting
 from ..genphoto.camera.settings import SETTINGS
 from ..genphoto.camera.sweep import CameraSweep
-from .sockets import Sweep
+from .sockets import CAMERA_WORDS, Sweep
 
 ROUND = 1e-6  # the browser rounds a typed value to this; to the step where it is not given
 SPACINGS = {"linear": CameraSweep.linear, "stops": CameraSweep.stops}
@@ -27,12 +27,20 @@ class CameraSweepSpec(io.ComfyNode):
             display_name="Camera Sweep",
             category="Generative Photography",
             description="Which camera setting changes from frame to frame, and through which values.",
-            search_aliases=["focal length", "zoom", "aperture", "bokeh", "shutter", "exposure", "kelvin", "lens"],
+            search_aliases=CAMERA_WORDS,
             inputs=[
                 io.DynamicCombo.Input(
-                    "setting", options=[_option(setting) for setting in SETTINGS], tooltip="The setting that changes."
+                    "setting",
+                    options=[_option(setting) for setting in SETTINGS],
+                    tooltip=f"What changes: {', '.join(f'{s.label.lower()} [{s.unit}]' for s in SETTINGS)}.",
                 ),
-                io.Int.Input("frames", default=5, min=1, max=1000, tooltip="Number of frames, one per value."),
+                io.Int.Input(
+                    "frames",
+                    default=5,
+                    min=1,
+                    max=1000,
+                    tooltip="Number of frames, one per value; at least 2 for a MODEL.",
+                ),
                 io.Combo.Input(
                     "spacing",
                     options=list(SPACINGS),

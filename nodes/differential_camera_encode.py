@@ -6,7 +6,7 @@ from comfy_api.latest import io
 from ..genphoto.camera.sweep import CameraSweep
 from .camera_condition import encode
 from .model_files import CAMERA_ADAPTERS, load_camera
-from .sockets import Camera, Sweep
+from .sockets import CAMERA_WORDS, Camera, Sweep
 
 
 class DifferentialCameraEncode(io.ComfyNode):
@@ -20,7 +20,7 @@ class DifferentialCameraEncode(io.ComfyNode):
             category="Generative Photography",
             description="Encodes a sweep by what changes from frame to frame: the text encoder's differences between "
             "the camera settings, and a coarse picture of their effect.",
-            search_aliases=["camera", "adapter", "focal length", "bokeh", "shutter", "color temperature"],
+            search_aliases=[*CAMERA_WORDS, "adapter"],
             inputs=[
                 io.Clip.Input(
                     "clip",

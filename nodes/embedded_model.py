@@ -18,7 +18,7 @@ class GenPhotoEmbeddedModel(io.ComfyNode):
             "without a graphics card or a download. It knows some forty words and names them where a prompt has "
             "another: 'a red ball in front of a blue box on a wooden floor by a plain wall'. Its motion module and "
             "camera adapters are called genphoto_tiny; sample it with a guidance scale (cfg) of 2.5.",
-            search_aliases=["tiny", "checkpoint", "loader", "example", "try"],
+            search_aliases=["tiny", "checkpoint", "loader", "example", "demo", "try", "no download"],
             inputs=[],
             outputs=[
                 io.Model.Output(

@@ -19,7 +19,7 @@ class GenPhotoLiftModel(io.ComfyNode):
             description="Adds motion modules to the MODEL that they were made for, Stable Diffusion 1.5 or 'Embedded "
             "Model', so that the images of a batch become the frames of one scene, and sets the noise that they were "
             "trained on. Any sampler can run it.",
-            search_aliases=["animatediff", "motion module", "camera", "temporal", "sweep"],
+            search_aliases=["animatediff", "motion module", "camera", "temporal", "sweep", "SD 1.5"],
             inputs=[
                 io.Model.Input(
                     "model",

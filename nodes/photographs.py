@@ -81,5 +81,8 @@ def _of_geometry(geometry: dict, near_m: float) -> torch.Tensor:
 
 def _only(batch: torch.Tensor) -> torch.Tensor:
     if batch.shape[0] != 1:
-        raise ValueError(f"One photograph has one depth map, but the depth input holds a batch of {batch.shape[0]}.")
+        raise ValueError(
+            f"One photograph has one depth map, but the depth input holds a batch of {batch.shape[0]}. Connect the "
+            "depth of this picture alone."
+        )
     return batch[0]

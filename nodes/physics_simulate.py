@@ -11,7 +11,7 @@ from ..genphoto.camera.photo import MissingDepth, Photo
 from ..genphoto.camera.sweep import CameraSweep
 from . import comfy_host
 from .photographs import DEPTH_ADVICE, DEPTH_KINDS, DEPTH_SOCKETS, depth_range, to_disparity, to_photo_image
-from .sockets import Sweep
+from .sockets import CAMERA_WORDS, Sweep
 
 BYTES_PER_PIXEL = 350  # what the defocus renderer takes at most
 
@@ -27,7 +27,7 @@ class PhysicsSimulate(io.ComfyNode):
             category="Generative Photography",
             description="Photographs one sharp picture again with every camera of a sweep: lens, then sensor, then "
             "white balance. No network is involved.",
-            search_aliases=["depth of field", "bokeh", "zoom", "exposure", "white balance", "lens blur", "noise"],
+            search_aliases=[*CAMERA_WORDS, "lens blur", "noise", "grain", "ISO"],
             inputs=[
                 io.Image.Input("image", tooltip="One sharp photograph (a batch of one)."),
                 Sweep.Input("sweep", tooltip="The camera states to render, one frame each."),
@@ -123,7 +123,7 @@ class PhysicsSimulate(io.ComfyNode):
                     default=0,
                     min=0,
                     max=16384,
-                    tooltip="Width of the frames [px]; 0: as the photograph.",
+                    tooltip="Width of the frames [px]; 0: as the photograph. Another shape is cut from its middle.",
                     advanced=True,
                 ),
                 io.Int.Input(
@@ -131,7 +131,7 @@ class PhysicsSimulate(io.ComfyNode):
                     default=0,
                     min=0,
                     max=16384,
-                    tooltip="Height of the frames [px]; 0: as the photograph.",
+                    tooltip="Height of the frames [px]; 0: as the photograph. Another shape is cut from its middle.",
                     advanced=True,
                 ),
             ],

@@ -1,4 +1,4 @@
-"""The types that travel between our nodes."""
+"""The types that travel between our nodes, and what several of them say."""
 
 from comfy_api.latest import io
 
@@ -15,3 +15,8 @@ STRENGTH = io.Float.Input(
     step=0.05,
     tooltip="How strongly the camera steers: 1 as trained, 0 exactly off.",
 )
+
+CAMERA_WORDS = [  # by which the search for nodes finds those that hold a camera
+    "camera", "focal length", "zoom", "lens", "aperture", "f-stop", "bokeh", "depth of field", "dof", "shutter speed",
+    "exposure", "exposure bracketing", "HDR", "color temperature", "kelvin", "white balance", "tint",
+]  # fmt: skip

@@ -32,7 +32,17 @@ class GenPhotoSweepMetrics(io.ComfyNode):
             description="Measures a batch of images, from any source, against the camera sweep it was asked for: zoom "
             "in percent, blur, exposure in stops, color temperature in mired; whether the frames show one scene; and "
             "whether they follow the prompt.",
-            search_aliases=["evaluate", "measure", "accuracy", "consistency", "CLIP score", "SSIM", "benchmark"],
+            search_aliases=[
+                "evaluate",
+                "measure",
+                "accuracy",
+                "consistency",
+                "CLIP score",
+                "SSIM",
+                "benchmark",
+                "plot",
+                "report",
+            ],
             inputs=[
                 io.Image.Input("images", tooltip="The frames as one batch, in the order of the sweep, at least 2."),
                 Sweep.Input("sweep", tooltip="What was asked for, one camera state per frame."),

@@ -168,6 +168,6 @@ def _opencv():
     except ImportError:
         raise ImportError(
             "The paper's zoom score needs OpenCV (SIFT), which is not installed: pip install opencv-python-headless. "
-            "The zoom in percent of measure_sweep works without it."
+            "The measured zoom in percent works without it."
         ) from None
     return cv2

@@ -127,8 +127,8 @@ def measure_sweep(
     frames = require_frames(frames, len(sweep))
     if disparity is not None and disparity.shape != frames.shape[2:]:
         raise ValueError(
-            f"Disparity of shape {tuple(disparity.shape)} does not fit frames of {tuple(frames.shape[2:])} (height, "
-            "width). Resize it to the frames with nearest neighbor."
+            f"Depth of {disparity.shape[1]} x {disparity.shape[0]} pixels does not fit frames of {frames.shape[3]} x "
+            f"{frames.shape[2]}. Resize the depth to the frames with nearest neighbor."
         )
     cameras = sweep.cameras
     asked_for = tuple(q.name for q in QUANTITIES if q.asked_for(cameras))
@@ -136,6 +136,11 @@ def measure_sweep(
     quantities = {"color_temperature" if name == "tint" else name for name in wanted}  # those two are read in one step
     advance = _steps(on_progress, len(quantities) + 1 + (reference is not None))
     if reference is not None:
+        if len(reference) != len(frames):
+            raise ValueError(
+                f"The reference has {len(reference)} frames, the sequence {len(frames)}. Give the same sweep as a "
+                "reference."
+            )
         reference = require_frames(reference, len(sweep))
     measurements = _measurements(frames, cameras, wanted, disparity, advance)
     consistency = compensated_consistency(frames, cameras, disparity)

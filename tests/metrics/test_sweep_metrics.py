@@ -119,12 +119,12 @@ def test_unusable_frames_are_refused_with_one_sentence(frames, message):
 
 
 def test_a_disparity_of_another_size_is_refused():
-    with pytest.raises(ValueError, match="Disparity of shape"):
+    with pytest.raises(ValueError, match="Depth of 95 x 64 pixels does not fit frames of 96 x 64"):
         measure_sweep(GRAY, THREE, disparity=torch.ones(64, 95))
 
 
 def test_a_reference_of_another_length_is_refused():
-    with pytest.raises(ValueError, match="do not fit a sweep of 3"):
+    with pytest.raises(ValueError, match="The reference has 2 frames, the sequence 3"):
         measure_sweep(GRAY, THREE, reference=GRAY[:2])
 
 
