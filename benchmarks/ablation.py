@@ -37,6 +37,8 @@ BLIND = {
     "camera": "text prompts",
 }
 GUIDANCE_SCALE = 2.5
+SAMPLING_STEPS = 10
+EMA = 0.98  # of so few steps
 
 
 class First(Dataset):
@@ -104,6 +106,7 @@ def _frames(parts, stage, config, name, caption, sweep, seed):
         noise,
         text.expand(len(sweep), -1, -1),
         generator.encode_text([""]).expand(len(sweep), -1, -1),
+        steps=SAMPLING_STEPS,
         guidance_scale=GUIDANCE_SCALE,
         cameras=cameras,
         prediction=model.prediction,
@@ -150,7 +153,7 @@ def main() -> None:
     for name, (blind, count) in variants(args.scenes, config.data.scenes).items():
         if name in results:
             continue
-        stage = replace(base, blind=blind, steps=args.steps, sample_every=0)
+        stage = replace(base, blind=blind, steps=args.steps, ema=EMA, sample_every=0)
         parts = trained(config, stage, count, args.run, args.out / name.replace(" ", "_"))
         results[name] = errors(parts, stage, config, args.sweeps)
         kept.write_text(json.dumps(results, indent=1))
