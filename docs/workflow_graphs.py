@@ -169,6 +169,7 @@ APP = (
     ("sweep", "frames"),
     ("camera", "camera_adapter"),
     ("sampler", "seed"),
+    ("viewer", "viewer"),
 )
 
 WORKFLOWS = (

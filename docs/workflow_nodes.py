@@ -64,7 +64,7 @@ class Workflow:
         name: what the user reads, and the file's.
         runs: without a download.
         groups: names of nodes by the title of the frame around them.
-        app: the (node, widget)s above the result of the node "viewer", if it opens as an app.
+        app: the (node, widget)s beside the result of the node "viewer", if it opens as an app.
     """
 
     name: str

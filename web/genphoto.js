@@ -231,6 +231,7 @@ function makeViewer(load, save) {
       return;
     }
     event.preventDefault();
+    event.stopPropagation(); // or Vue nodes, who no longer find the picture that was replaced, zoom as well
     wheel += event.deltaY * (event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 33 : 1);
     if (Math.abs(wheel) < WHEEL_STEP) return;
     go(frame + Math.sign(wheel));
