@@ -12,7 +12,7 @@ CHECKPOINT = (
     "https://huggingface.co/Comfy-Org/stable-diffusion-v1-5-archive/resolve/main/v1-5-pruned-emaonly-fp16.safetensors"
 )
 MOTION = "https://huggingface.co/guoyww/animatediff/resolve/main/v3_sd15_mm.ckpt"
-TOY_SCENE = "a red ball in front of a blue box on a wooden floor by a plain wall"
+TOY_SCENE = "a red house on a grassy floor under a cloudy sky"
 SAME_SEED = {"seed": 1, "control_after_generate": "fixed"}
 SWEEP = ("sweep", "sweep")
 
