@@ -37,6 +37,7 @@ CORE = {"cnr_id": "comfy-core", "ver": "0.33.0"}
 OURS = {"cnr_id": "genphoto", "ver": version("genphoto")}
 GAP = (50, 80)  # between columns and between nodes [px of the canvas]; the latter holds a title
 CARD = (512, 288)  # [px], the shape of the cards in ComfyUI's template browser
+MARGIN = 24  # around a graph in its thumbnail [px of the page]
 LARGEST = 60_000  # [bytes] of a thumbnail
 UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 
@@ -120,6 +121,14 @@ BLUEPRINT = """spec => {
     return JSON.stringify(app.rootGraph.serialize());
 }"""
 
+BOUNDS = """() => {
+    const { canvas, ds, graph } = app.canvas, at = canvas.getBoundingClientRect();
+    const ends = i => [Math.min(...graph.nodes.map(node => node.boundingRect[i])),
+        Math.max(...graph.nodes.map(node => node.boundingRect[i] + node.boundingRect[i + 2]))];
+    const [x, y] = [0, 1].map(i => ends(i).map(end => (end + ds.offset[i]) * ds.scale + [at.x, at.y][i]));
+    return [x[0], y[0], x[1], y[1]];
+}"""  # of all nodes [px of the page]: left, upper, right, lower
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """What the command line asks for."""
@@ -195,7 +204,7 @@ def card(frontend: Frontend, workflow: Workflow, graph: dict) -> Image.Image:
     """What the workflow makes, or how it looks where it needs a download."""
     frontend.load(graph, workflow.name)
     if not workflow.runs:
-        return ImageOps.fit(screenshot(frontend), CARD, Image.Resampling.LANCZOS)
+        return screenshot(frontend)
     said = frontend.run()
     if said != "execution_success":
         raise RuntimeError(f"{workflow.name}: {said}")
@@ -236,13 +245,19 @@ def mosaic(rows: list[list[Image.Image]], labels: list[str]) -> Image.Image:
 
 def screenshot(frontend: Frontend) -> Image.Image:
     """The graph that is open, without the menus."""
+    frontend.set("Comfy.Graph.CanvasMenu", False)
     frontend.page.evaluate(
         "async () => { if (!app.extensionManager.focusMode)"
         " await app.extensionManager.command.execute('Workspace.ToggleFocusMode') }"
     )
     frontend.command("Comfy.Canvas.FitView")
     frontend.page.wait_for_timeout(2000)  # it glides there
-    return Image.open(io.BytesIO(frontend.page.screenshot())).convert("RGB")
+    left, upper, right, lower = frontend.page.evaluate(BOUNDS)
+    width = max(right - left, (lower - upper) * CARD[0] / CARD[1]) + 2 * MARGIN
+    height = width * CARD[1] / CARD[0]
+    x, y = (left + right - width) / 2, (upper + lower - height) / 2
+    picture = Image.open(io.BytesIO(frontend.page.screenshot())).convert("RGB")
+    return picture.crop(tuple(map(round, (x, y, x + width, y + height)))).resize(CARD, Image.Resampling.LANCZOS)
 
 
 def save_card(picture: Image.Image, file: Path) -> None:

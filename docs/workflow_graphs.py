@@ -48,7 +48,7 @@ def toy(*first: Node) -> Columns:
     return (
         first,
         (lift(MODEL, embedded=True), prompt(TOY_SCENE), no_prompt(), camera("genphoto_tiny_focal_length.safetensors")),
-        (sampler(cfg=2.5, scheduler="simple", width=192, height=128), decode()),
+        (sampler(seed=2, cfg=2.5, scheduler="simple", width=192, height=128), decode()),
     )
 
 
@@ -88,8 +88,8 @@ Then click the picture and use the arrow keys, the wheel or the slider.
 **Try**
 - *first* and *last*: 24 to 35 mm, or from 70 down to 24,
 - another *setting*, and beside it the *camera_adapter* of the same name,
-- another scene, such as "a yellow cone on a grassy floor under a sunset sky". The model knows some forty words, and
-names any other,
+- another scene, such as "a red ball in front of a blue box on a wooden floor by a plain wall". The model knows some
+forty words, and names any other,
 - more *frames*, up to 16, and another *seed*.
 
 It is a toy of 192 x 128 pixels. For photographs open *Focal length with Stable Diffusion*, for a picture that you have
@@ -98,7 +98,7 @@ It is a toy of 192 x 128 pixels. For photographs open *Focal length with Stable 
 
 ABOUT_ZOOM = """
 ## Zoom into a photograph
-Press **Run**: the picture is taken again at four focal lengths, by the laws of optics and without any model. Choose a
+Press **Run**: the picture is taken again at five focal lengths, by the laws of optics and without any model. Choose a
 photograph of yours; *focal_length_mm* is the lens that it was taken with.
 
 **Try**
@@ -179,7 +179,7 @@ WORKFLOWS = (
         "Zoom into a photograph",
         (
             (note(ABOUT_ZOOM, 340), photograph()),
-            (sweep("focal_length", frames=4, spacing="stops"),),
+            (sweep("focal_length"),),
             (physics(image=("photo", "image")),),
             (viewer(SIMULATION, SIMULATED_SWEEP), save(SIMULATION, SIMULATED_SWEEP, SIMULATED)),
         ),

@@ -262,13 +262,23 @@ function makeViewer(load, save) {
   return { root, show };
 }
 
-// Ours after a tab was switched or a change undone: the nodes are new, their last results are not.
+const viewers = () =>
+  [app.rootGraph, ...app.rootGraph.subgraphs.values()]
+    .flatMap((graph) => graph.nodes)
+    .filter((node) => node.constructor.comfyClass === VIEWER);
+
+// After a tab was switched or a change undone the nodes are new. Their last results are not,
 function refill() {
-  for (const graph of [app.rootGraph, ...app.rootGraph.subgraphs.values()]) {
-    for (const node of graph.nodes.filter((other) => other.constructor.comfyClass === VIEWER)) {
-      const output = app.nodeOutputs[graph === app.rootGraph ? node.id : `${graph.id}:${node.id}`];
-      if (output?.images) node.onExecuted(output);
-    }
+  for (const node of viewers()) {
+    const output = app.nodeOutputs[node.graph === app.rootGraph ? node.id : `${node.graph.id}:${node.id}`];
+    if (output?.images) node.onExecuted(output);
+  }
+}
+
+// and App mode, which knows nodes by their ids, still holds the elements of the old ones.
+function replaceRemoved() {
+  for (const node of viewers()) {
+    document.querySelector(`.genphoto[data-removed="${node.id}"]`)?.replaceWith(node.widgets[0].element);
   }
 }
 
@@ -304,10 +314,14 @@ app.registerExtension({
     node.hideOutputImages = true; // no second picture: in Vue nodes
     node.onDrawBackground = () => {}; // and in LiteGraph
     node.setSize([Math.max(node.size[0], 380), Math.max(node.size[1], 360)]);
-    const { onExecuted } = node;
+    const { onExecuted, onRemoved } = node;
     node.onExecuted = function (output) {
       onExecuted?.apply(this, arguments);
       viewer.show(output);
+    };
+    node.onRemoved = function () {
+      onRemoved?.apply(this, arguments);
+      viewer.root.dataset.removed = node.id;
     };
   },
 
@@ -315,5 +329,6 @@ app.registerExtension({
   afterConfigureGraph() {
     colorSockets();
     refill();
+    requestAnimationFrame(replaceRemoved); // once ComfyUI has put the new elements elsewhere
   },
 });

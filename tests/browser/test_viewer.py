@@ -125,9 +125,9 @@ def test_frame_and_mode_are_saved_with_the_workflow(anywhere, frontend, place):
     anywhere.expect("f/16", 4, pictures=2)
 
 
-def test_undo_and_another_tab_leave_the_frames(cup, frontend):
-    cup.button("Side by side").click()
-    cup.press("End")
+def test_undo_and_another_tab_leave_the_frames(anywhere, frontend):
+    anywhere.button("Side by side").click()
+    anywhere.press("End")
     frontend.page.evaluate(
         """async () => {
             const { changeTracker } = app.extensionManager.workflow.activeWorkflow;
@@ -137,11 +137,11 @@ def test_undo_and_another_tab_leave_the_frames(cup, frontend):
             await changeTracker.undo();
         }"""
     )
-    cup.expect("f/16", 4, pictures=2)
+    anywhere.expect("f/16", 4, pictures=2)
     frontend.load(CUP, "another", beside=True)
-    cup.expect_empty()
+    anywhere.expect_empty()
     frontend.command("Workspace.PreviousOpenedWorkflow")
-    cup.expect("f/16", 4, pictures=2)
+    anywhere.expect("f/16", 4, pictures=2)
 
 
 def test_works_inside_a_subgraph(cup, frontend, renderer):
