@@ -86,10 +86,10 @@ class Frontend:
         """Runs the open workflow to its end: "execution_success", or what went wrong."""
         return self.page.evaluate(RUN)
 
-    def refusals(self) -> list[tuple[str, str]]:
-        """Why ComfyUI refused nodes of the last run: (type of the error, the value it is about)."""
+    def refusals(self) -> list[str]:
+        """Why ComfyUI refused nodes of the last run."""
         found = self.page.evaluate("() => Object.values(app.lastNodeErrors ?? {}).flatMap(({ errors }) => errors)")
-        return [(error["type"], error["extra_info"].get("received_value")) for error in found]
+        return [error["details"] for error in found]
 
     def into_subgraph(self, node_type: str | None = None) -> None:
         """Opens the only subgraph, which is first made of the nodes of that type if one is given."""

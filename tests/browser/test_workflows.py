@@ -42,8 +42,7 @@ def test_opens_whole_and_runs_where_nothing_has_to_be_downloaded(frontend, path)
     if downloads(workflow):
         refused = frontend.refusals()
         assert refused, outcome
-        assert {reason for reason, _ in refused} == {"value_not_in_list"}
-        assert {value for _, value in refused} <= downloads(workflow)
+        assert all(any(name in reason for name in downloads(workflow)) for reason in refused), refused
     else:
         assert outcome == "execution_success"
     if not path.name.endswith(".app.json"):
