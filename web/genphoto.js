@@ -5,6 +5,7 @@ import { app } from "../../scripts/app.js";
 const VIEWER = "GenPhotoSweepViewer";
 const SOCKETS = { GENPHOTO_SWEEP: "#3fb8a6", GENPHOTO_CAMERA: "#c8a06a" };
 const LEAST_HEIGHT = 150;
+const STACK = 0.8; // of a picture's aspect: a stage narrower than this shows pictures better one above the other
 const WHEEL_STEP = 50; // of deltaY [px] per frame; one notch of a mouse is 100 or more
 
 const icon = (shape) => `<svg viewBox="0 0 16 16" aria-hidden="true">${shape}</svg>`;
@@ -139,7 +140,7 @@ function makeViewer(load, save) {
     if (!image) return;
     const aspect = image.naturalWidth / image.naturalHeight;
     root.style.setProperty("--aspect", aspect);
-    root.classList.toggle("stacked", stage.clientWidth / stage.clientHeight < aspect);
+    root.classList.toggle("stacked", stage.clientWidth / stage.clientHeight < STACK * aspect);
   };
 
   async function draw() {

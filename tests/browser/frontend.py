@@ -17,6 +17,7 @@ RUN = """async () => {
     });
     return await app.queuePrompt(0, 1) ? await ended : "refused: " + JSON.stringify(app.lastNodeErrors);
 }"""
+NO_BANNER = "[data-testid=queue-notification-banner] { display: none }"
 SHOW_VIEWER = """([width, height]) => {
     const node = app.canvas.graph.nodes.find(({ type }) => type === "GenPhotoSweepViewer");
     node.setSize([width, height]);
@@ -88,8 +89,10 @@ class Frontend:
 
     def refusals(self) -> list[str]:
         """Why ComfyUI refused nodes of the last run."""
-        found = self.page.evaluate("() => Object.values(app.lastNodeErrors ?? {}).flatMap(({ errors }) => errors)")
-        return [error["details"] for error in found]
+        return self.page.evaluate(
+            "() => Object.values(app.lastNodeErrors ?? {})"
+            ".flatMap(({ errors }) => errors.map(({ type, details }) => `${type}: ${details}`))"
+        )
 
     def into_subgraph(self, node_type: str | None = None) -> None:
         """Opens the only subgraph, which is first made of the nodes of that type if one is given."""
@@ -113,7 +116,7 @@ class Frontend:
         """Keeps a picture of the page."""
         self.page.mouse.move(620, 795)  # where nothing shows a tooltip
         self.page.wait_for_timeout(500)  # let ComfyUI's animations end
-        self.page.screenshot(path=self.screenshots / f"{name}.png")
+        self.page.screenshot(path=self.screenshots / f"{name}.png", style=NO_BANNER)
 
     def _heard(self, message: ConsoleMessage) -> None:
         if message.type == "error" and "genphoto.js" in message.text + message.location.get("url", ""):

@@ -14,11 +14,12 @@ from pathlib import Path
 from ..comfy.checkout import Checkout
 
 STARTS_WITHIN = 600  # [s], on a busy machine; 20 on a quiet one
-SETTINGS = {  # of someone who has used ComfyUI before: no template browser, no tour
+SETTINGS = {  # of someone who has used ComfyUI before: no template browser, no tour; text at every zoom
     "Comfy.TutorialCompleted": True,
     "Comfy.OnboardingCoachmarks.Seen": ["appMode"],
     "Comfy.Minimap.Visible": False,
     "Comfy.Graph.CanvasInfo": False,
+    "LiteGraph.Canvas.MinFontSizeForLOD": 0,
 }
 
 
