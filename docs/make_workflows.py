@@ -11,9 +11,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import os
 import re
-import shutil
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,9 +21,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
-from playwright.sync_api import sync_playwright
 
-from tests.browser.frontend import Frontend
+from tests.browser.frontend import Frontend, opened
 from tests.browser.server import running
 from tests.comfy.checkout import find
 
@@ -271,20 +268,10 @@ def save_card(picture: Image.Image, file: Path) -> None:
 @contextmanager
 def started() -> Iterator[Frontend]:
     """ComfyUI with this pack, in a browser."""
-    with (
-        TemporaryDirectory() as folder,
-        running(find(ROOT), ROOT, Path(folder)) as url,
-        sync_playwright() as playwright,
-    ):
+    with TemporaryDirectory() as folder, running(find(ROOT), ROOT, Path(folder)) as url:
         pretend_models(Path(folder) / "models")
-        chromium = playwright.chromium.launch(
-            executable_path=os.environ.get("CHROMIUM_PATH") or shutil.which("chromium"),
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"],
-        )
-        frontend = Frontend(chromium.new_page(viewport={"width": 1920, "height": 1080}), url, Path(folder))
-        frontend.open()
-        yield frontend
-        chromium.close()
+        with opened(url, Path(folder), 1920, 1080) as frontend:
+            yield frontend
 
 
 def pretend_models(folder: Path) -> None:

@@ -6,19 +6,17 @@ GENPHOTO_SCREENSHOTS the pictures that the tests take are kept in that folder.
 """
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from ..comfy.checkout import NotFound, asked_for, find
-from .frontend import SLOW, Frontend
+from .frontend import SLOW, chromium, opened
 from .server import running
 
 HERE = Path(__file__).parent
 PACK = HERE.parent.parent
-CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 NO_CHROMIUM = (
     "no Chromium. Install it (Debian: apt-get install --no-install-recommends chromium fonts-dejavu-core) or set "
     "CHROMIUM_PATH to its executable."
@@ -41,16 +39,11 @@ def _missing() -> str | None:
         if asked_for():
             raise pytest.UsageError(str(reason)) from reason
         return str(reason)
-    if _chromium() is None:
+    if chromium() is None:
         if "CHROMIUM_PATH" in os.environ:
             raise pytest.UsageError(f"CHROMIUM_PATH = {os.environ['CHROMIUM_PATH']} cannot be executed.")
         return NO_CHROMIUM
     return None
-
-
-def _chromium() -> str | None:
-    names = [os.environ["CHROMIUM_PATH"]] if "CHROMIUM_PATH" in os.environ else CHROMIUMS
-    return next(filter(None, map(shutil.which, names)), None)
 
 
 @pytest.fixture(scope="session")
@@ -60,15 +53,9 @@ def page_of_comfyui(tmp_path_factory):
     screenshots = Path(kept) if kept else tmp_path_factory.mktemp("screenshots")
     screenshots.mkdir(parents=True, exist_ok=True)
     expect.set_options(timeout=SLOW)
-    with running(find(PACK), PACK, tmp_path_factory.mktemp("comfyui")) as url, sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=_chromium(),
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"],
-        )
-        frontend = Frontend(chromium.new_page(viewport={"width": 1280, "height": 800}), url, screenshots)
-        frontend.open()
+    base = tmp_path_factory.mktemp("comfyui")
+    with running(find(PACK), PACK, base) as url, opened(url, screenshots, 1280, 800) as frontend:
         yield frontend
-        chromium.close()
 
 
 @pytest.fixture

@@ -1,11 +1,16 @@
 """ComfyUI's frontend in a real browser, and the sweep viewer in it, used as a person uses them."""
 
+import os
 import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from playwright.sync_api import ConsoleMessage, Locator, Page, Request, expect
+from playwright.sync_api import ConsoleMessage, Locator, Page, Request, expect, sync_playwright
 
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 SLOW = 180_000  # [ms] that a busy machine may take for anything
 READY = "() => window.app?.vueAppReady && window.app.graph && !document.querySelector('#splash-loader')"
 RUN = """async () => {
@@ -34,6 +39,26 @@ ENTER_SUBGRAPH = """() => {
     const node = app.rootGraph.nodes.find(other => other.isSubgraphNode?.());
     app.canvas.openSubgraph(node.subgraph, node);
 }"""
+
+
+def chromium() -> str | None:
+    """The executable of CHROMIUM_PATH, or one that is installed."""
+    names = [os.environ["CHROMIUM_PATH"]] if "CHROMIUM_PATH" in os.environ else CHROMIUMS
+    return next(filter(None, map(shutil.which, names)), None)
+
+
+@contextmanager
+def opened(url: str, screenshots: Path, width: int, height: int) -> Iterator["Frontend"]:
+    """ComfyUI at that address, loaded in a Chromium of its own with a page of that size [px]."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium(),
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"],
+        )
+        frontend = Frontend(browser.new_page(viewport={"width": width, "height": height}), url, screenshots)
+        frontend.open()
+        yield frontend
+        browser.close()
 
 
 class Frontend:
