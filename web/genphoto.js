@@ -88,6 +88,7 @@ const STYLE = `
   input::-moz-range-thumb { width: 12px; height: 12px; border: 0; border-radius: 50%; background: currentColor; }
 }
 [data-testid="linear-widgets"] .genphoto { min-height: 320px; }
+:root { ${Object.entries(SOCKETS).map(([type, color]) => `--color-datatype-${type}: ${color};`).join(" ")} }
 `;
 
 // The element, and show(output) that fills it. `load` and `save` keep {frame, mode} with the node.
@@ -283,11 +284,17 @@ function replaceRemoved() {
   }
 }
 
+// A palette, whenever it is loaded, empties the colors of the sockets that it does not know.
 function colorSockets() {
-  Object.assign(app.canvas.default_connection_color_byType, SOCKETS);
-  Object.assign(LGraphCanvas.link_type_colors, SOCKETS);
   for (const [type, color] of Object.entries(SOCKETS)) {
-    document.documentElement.style.setProperty(`--color-datatype-${type}`, color);
+    for (const colors of [app.canvas.default_connection_color_byType, LGraphCanvas.link_type_colors]) {
+      let chosen = color;
+      Object.defineProperty(colors, type, {
+        get: () => chosen,
+        set: (other) => (chosen = other || color),
+        enumerable: true,
+      });
+    }
   }
 }
 
@@ -328,7 +335,6 @@ app.registerExtension({
 
   onNodeOutputsUpdated: refill,
   afterConfigureGraph() {
-    colorSockets();
     refill();
     requestAnimationFrame(replaceRemoved); // once ComfyUI has put the new elements elsewhere
   },

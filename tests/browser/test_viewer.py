@@ -218,19 +218,31 @@ def test_frames_in_4k_change_nothing_but_the_picture(frontend, renderer):
 
 def test_a_lost_file_is_said(frontend, renderer):
     frontend.load(plain(0x123456))
+    viewer = frontend.show_viewer()
     frontend.page.route("**/view?*", lambda route: route.abort())
     assert frontend.run() == DONE
+    expect(viewer.root.get_by_text("no longer on the server")).to_be_visible()
     frontend.page.unroute("**/view?*")
-    expect(frontend.show_viewer().root.get_by_text("no longer on the server")).to_be_visible()
+    assert frontend.run() == DONE
+    viewer.expect("frame 1", 1)
 
 
-def test_the_sockets_have_their_colors(cup, frontend, renderer):
-    known = frontend.page.evaluate(
-        """() => ["GENPHOTO_SWEEP", "GENPHOTO_CAMERA"].map(type => [
-            app.canvas.default_connection_color_byType[type],
-            LGraphCanvas.link_type_colors[type],
-            getComputedStyle(document.documentElement).getPropertyValue(`--color-datatype-${type}`),
-        ])"""
-    )
-    assert [len(set(colors)) for colors in known] == [1, 1]
-    assert known[0] != known[1]
+def test_the_sockets_have_their_colors(frontend, renderer):
+    def known():
+        """The colors of both sockets, as each of the three places has them."""
+        frontend.page.wait_for_timeout(500)
+        return frontend.page.evaluate(
+            """() => ["GENPHOTO_SWEEP", "GENPHOTO_CAMERA"].map(type => [
+                app.canvas.default_connection_color_byType[type],
+                LGraphCanvas.link_type_colors[type],
+                getComputedStyle(document.documentElement).getPropertyValue(`--color-datatype-${type}`),
+            ])"""
+        )
+
+    frontend.load(CUP)
+    before = known()
+    assert [len(set(colors)) for colors in before] == [1, 1]
+    assert before[0] != before[1]
+    for palette in ("light", "dark"):
+        frontend.set("Comfy.ColorPalette", palette)
+        assert known() == before
