@@ -13,16 +13,19 @@ from playwright.sync_api import ConsoleMessage, Locator, Page, Request, expect, 
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 SLOW = 180_000  # [ms] that a busy machine may take for anything
 READY = "() => window.app?.vueAppReady && window.app.graph && !document.querySelector('#splash-loader')"
-RUN = """async () => {
+RUN = """async within => {
     const { api } = window.comfyAPI.api;
     const ends = ["execution_success", "execution_error", "execution_interrupted"];
     const ended = new Promise(resolve => {
         for (const end of ends)
             api.addEventListener(end, ({ detail }) => resolve(detail.exception_message ?? end), { once: true });
+        setTimeout(resolve, within, `no end within ${within} ms`);
     });
     return await app.queuePrompt(0, 1) ? await ended : "refused: " + JSON.stringify(app.lastNodeErrors);
 }"""
 NO_BANNER = "[data-testid=queue-notification-banner] { display: none }"
+# ComfyUI forgets a socket that comes back under its old name before the old one is seen to be closed.
+NEW_NAME = "sessionStorage.removeItem('clientId')"
 SHOW_VIEWER = """([width, height]) => {
     const node = app.canvas.graph.nodes.find(({ type }) => type === "GenPhotoSweepViewer");
     node.setSize([width, height]);
@@ -30,6 +33,11 @@ SHOW_VIEWER = """([width, height]) => {
     app.canvas.ds.offset = [600 - node.pos[0], 170 - node.pos[1]];
     app.canvas.setDirty(true, true);
 }"""
+LAID_OUT = """([width, most]) => {
+    const [viewer] = [...document.querySelectorAll(".genphoto")].filter(element => element.checkVisibility());
+    return viewer && Math.abs(viewer.getBoundingClientRect().width - width) < most;
+}"""
+MARGIN = 40  # [px] that a node leaves around its viewer, at most
 CLOSE_OTHERS = """async () => {
     const { workflow } = app.extensionManager;
     for (const other of workflow.openWorkflows.filter(({ path }) => path !== workflow.activeWorkflow.path))
@@ -72,6 +80,7 @@ class Frontend:
         self.errors: list[str] = []
         self.hosts: set[str] = set()
         page.set_default_timeout(SLOW)
+        page.add_init_script(NEW_NAME)
         page.on("pageerror", lambda error: self.errors.append(f"{error}\n{error.stack}"))
         page.on("console", self._heard)
         page.on("request", self._asked)
@@ -110,7 +119,7 @@ class Frontend:
 
     def run(self) -> str:
         """Runs the open workflow to its end: "execution_success", or what went wrong."""
-        return self.page.evaluate(RUN)
+        return self.page.evaluate(RUN, SLOW)
 
     def refusals(self) -> list[str]:
         """Why ComfyUI refused nodes of the last run."""
@@ -131,6 +140,7 @@ class Frontend:
     def show_viewer(self, width: int = 520, height: int = 460) -> "Viewer":
         """Moves the canvas to the open graph's viewer, in that size."""
         self.page.evaluate(SHOW_VIEWER, [width, height])
+        self.page.wait_for_function(LAID_OUT, arg=[width, MARGIN])
         return self.viewer
 
     @property

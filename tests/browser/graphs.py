@@ -24,7 +24,7 @@ CUP = {
         **{"image": ["1", 0], "sweep": ["3", 0], "depth": ["2", 0]},
         **{"depth_kind": "disparity, white is near", "near_m": 0.366, "far_m": 0.8},
         **{"focus": "point", "focus.x": 0.48, "focus.y": 0.5, "variant": "physical", "noise": True, "seed": 7},
-        **{"dial": False, "highlights": 0.0, "width": 0, "height": 0},
+        **{"dial": False, "highlights": 0.0, "width": 300, "height": 200},
     ),
     "5": node("GenPhotoSweepViewer", images=["4", 0], sweep=["4", 1], compare=["1", 0]),
 }
