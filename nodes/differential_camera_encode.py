@@ -33,7 +33,7 @@ class DifferentialCameraEncode(io.ComfyNode):
                     options=CAMERA_ADAPTERS.names(),
                     tooltip="The adapter that steers the setting of this sweep. A released .ckpt does not say which "
                     "one that is: choose the one of the same name. Those of 'Embedded Model' are called genphoto_tiny. "
-                    f"{CAMERA_ADAPTERS.advice}",
+                    f"{CAMERA_ADAPTERS.advice()}",
                 ),
             ],
             outputs=[Camera.Output("camera", tooltip="For 'Apply Camera' or 'Lifted T2V Sampler'.")],

@@ -31,7 +31,7 @@ class GenPhotoLiftModel(io.ComfyNode):
                     "motion_module",
                     options=MOTION_MODULES.names(),
                     tooltip="Motion modules: AnimateDiff v3 for SD 1.5, genphoto_tiny_motion for 'Embedded Model'. "
-                    f"{MOTION_MODULES.advice}",
+                    f"{MOTION_MODULES.advice()}",
                 ),
             ],
             outputs=[

@@ -31,20 +31,20 @@ class ModelFolder:
 
     Args:
         key: ComfyUI's name of its folders, also in extra_model_paths.yaml; the first is models/<key>.
-        file: name of a released file.
-        source: where that file is found.
+        files: names of the released files.
+        source: where those are found.
         embedded: the last of its folders, in this pack, with the files of the embedded model.
     """
 
     key: str
-    file: str
+    files: tuple[str, ...]
     source: str
     embedded: Path
 
-    @property
-    def advice(self) -> str:
-        """What to do to have such a file."""
-        return f"Put {self.file} ({self.source}) into models/{self.key}."
+    def advice(self, name: str = "") -> str:
+        """What to do to have that file, or one of its kind."""
+        file = name if name in self.files else " or ".join(self.files)
+        return f"Put {file} ({self.source}) into models/{self.key}."
 
     def register(self) -> None:
         """Makes the folders known; other packs may have done so before."""
@@ -61,7 +61,7 @@ class ModelFolder:
         if folder_paths.get_full_path(self.key, name):
             return None
         places = " or ".join(p for p in folder_paths.get_folder_paths(self.key) if Path(p) != self.embedded)
-        return f"{name} is not in {places}. {self.advice} Then press R to refresh the lists."
+        return f"{name} is not in {places}. {self.advice(name)} Then press R to refresh the lists."
 
     def path(self, name: str) -> Path:
         """The file."""
@@ -77,10 +77,13 @@ class ModelFolder:
 
 
 MOTION_MODULES = ModelFolder(
-    "animatediff_models", "v3_sd15_mm.ckpt", f"AnimateDiff v3, {RELEASES[MOTION_MODULE]}", MOTION_FOLDER
+    "animatediff_models", ("v3_sd15_mm.ckpt",), f"AnimateDiff v3, {RELEASES[MOTION_MODULE]}", MOTION_FOLDER
 )
 CAMERA_ADAPTERS = ModelFolder(
-    "genphoto", "checkpoint-bokehK.ckpt", f"Generative Photography, {RELEASES[CAMERA_ADAPTER]}", CAMERA_FOLDER
+    "genphoto",
+    tuple(f"checkpoint-{setting}.ckpt" for setting in ("bokehK", "focal_length", "shutter_speed", "color_temperature")),
+    f"Generative Photography, {RELEASES[CAMERA_ADAPTER]}",
+    CAMERA_FOLDER,
 )
 
 

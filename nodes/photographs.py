@@ -22,7 +22,8 @@ DEPTH_RANGE = {
         default=1.0,
         min=0.01,
         max=1000.0,
-        step=0.1,
+        step=0.01,
+        round=0.001,
         tooltip="Distance of the nearest point [m], where the depth has no unit of its own.",
     ),
     "far_m": dict(

@@ -198,18 +198,24 @@ def test_a_model_with_a_schedule_of_its_own(sd15):
 
 
 @pytest.mark.parametrize(
-    ("at", "name", "advice"),
+    ("at", "name", "gone", "advice"),
     [
-        ("lift", "motion_module", "(AnimateDiff v3, https://huggingface.co/guoyww/animatediff) into"),
-        ("camera", "camera_adapter", "Put checkpoint-bokehK.ckpt (Generative Photography, "),
+        ("lift", "motion_module", "x.ckpt", "(AnimateDiff v3, https://huggingface.co/guoyww/animatediff) into"),
+        (
+            "camera",
+            "camera_adapter",
+            "x.ckpt",
+            "or checkpoint-color_temperature.ckpt (Generative ",
+        ),
+        ("camera", "camera_adapter", "checkpoint-focal_length.ckpt", "Put checkpoint-focal_length.ckpt (Generative "),
     ],
 )
-def test_files_that_are_not_there(sd15, at, name, advice):
+def test_files_that_are_not_there(sd15, at, name, gone, advice):
     graph = prompt()
-    graph[at]["inputs"][name] = "gone.safetensors"
+    graph[at]["inputs"][name] = gone
     said = refusal(sd15, graph, at)
     folder = sd15.model_folder({"lift": "animatediff_models", "camera": "genphoto"}[at])
-    assert f"gone.safetensors is not in {folder}" in said
+    assert f"{gone} is not in {folder}" in said
     assert advice in said
 
 
