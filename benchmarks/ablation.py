@@ -92,20 +92,21 @@ def _frames(parts, stage, config, name, caption, sweep, seed):
     model, adapter = parts.image_model, parts.camera[name]
     lifted = LiftedUNet(parts.unet, parts.motion)
     generator = SweepGenerator(lifted, model, adapter.encoder, adapter.merges, setting, config.data.variant)
-    words, cameras = [caption], []
+    text, nothing = (generator.encode_text([words]).expand(len(sweep), -1, -1) for words in (caption, ""))
+    cameras = []
     if stage.blind == "camera":
-        words = [f"{caption} {camera}" for camera in camera_prompts(sweep.values[name], setting)]
+        words = generator.encode_text(camera_prompts(sweep.values[name], setting))
+        text, nothing = (torch.cat([part, words], 1) for part in (text, nothing))
     else:
         told = (part[None] for part in generator.camera_inputs(sweep))
         cameras = StageLoss(parts, stage, config.model.prediction).cameras_of(adapter, *told)
-    text = generator.encode_text(words)
     shown_larger = cameras and stage.blind != "noise"
     noise = generator.noise(sweep, seed, config.data.size, 1.0 if shown_larger else 0.0)
     latents = sample(
         lifted,
         noise,
-        text.expand(len(sweep), -1, -1),
-        generator.encode_text([""]).expand(len(sweep), -1, -1),
+        text,
+        nothing,
         steps=SAMPLING_STEPS,
         guidance_scale=GUIDANCE_SCALE,
         cameras=cameras,

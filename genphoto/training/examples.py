@@ -120,13 +120,16 @@ class TrainingExamples(Dataset):
         return item | {kept: pictures, "noise": torch.randn(count, *shape, generator=generator)}
 
     def _text(self, example: SweepExample, first: int, count: int, dropped: bool) -> Tensor:
-        """Token numbers (T,), or (F,T) of a text per frame where plain prompts take the camera encoder's place."""
-        caption = "" if dropped else example.caption
+        """Token numbers (1,T) of the caption, or (F,2,T) where plain prompts take the camera encoder's place.
+
+        Those are the caption and, read by themselves since both together may be too long, the words of the camera.
+        """
+        caption = self.tokenize(["" if dropped else example.caption])
         if self.stage.blind != "camera":
-            return self.tokenize([caption])[0]
+            return caption
         (setting,) = example.sweep.settings
         words = camera_prompts(example.sweep.values[setting.name][first : first + count], setting)
-        return self.tokenize([f"{caption} {camera}".strip() for camera in words])
+        return torch.stack([caption.expand(count, -1), self.tokenize(words)], 1)
 
     def _camera(self, sweep, setting: CameraSetting, first: int, count: int) -> dict[str, Tensor]:
         values = setting_values(sweep, setting)[first : first + count]

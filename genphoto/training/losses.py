@@ -50,7 +50,7 @@ class StageLoss(nn.Module):
             noise = self.noise(batch, cameras)
         timesteps = batch["timestep"].repeat_interleave(frames)
         noisy = self.scheduler.add_noise(latents, noise, timesteps)
-        text = self.parts.hidden_states(batch["text"])
+        text = self.parts.hidden_states(batch["text"]).flatten(-3, -2)
         if self.stage.kind == "image":
             found = self.parts.unet(noisy, timesteps, text).sample
         else:

@@ -48,9 +48,11 @@ def write_samples(
             rows.append(torch.cat([frames, model.to_pictures(model.to_latents(frames))]))
             captions += ["", ""]
             continue
-        text = parts.hidden_states(batch["text"])
-        text = text[0] if text.ndim == 4 else text
-        nothing = parts.hidden_states(model.tokenize([""] * len(text)).to(text.device))
+        nothing = batch["text"].clone()
+        nothing[..., 0, :] = model.tokenize([""])[0]
+        text, nothing = (parts.hidden_states(tokens[0]).flatten(-3, -2) for tokens in (batch["text"], nothing))
+        if text.ndim == 2:  # one text for all frames
+            text, nothing = text[None], nothing[None]
         cameras, noise = [], batch["noise"][0]
         if stage.kind == "sweep":
             cameras = loss.cameras(batch)

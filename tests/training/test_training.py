@@ -143,6 +143,16 @@ def test_an_example_depends_on_its_key_alone():
     assert first["prior"].shape == (2, 3, 64, 96)
 
 
+def test_plain_prompts_are_a_piece_of_text_of_their_own():
+    """Together with a caption they may be longer than the text encoder reads."""
+    chosen = config(stage(blind="camera"))
+    examples = examples_of(chosen, dataset_of(chosen.data))
+    text = examples[0, 0, 0, 3]["text"]
+    assert text.shape == (3, 2, 32)
+    assert torch.equal(text[0, 0], text[2, 0])
+    assert not torch.equal(text[0, 1], text[2, 1])
+
+
 def test_all_examples_of_a_step_vary_one_setting_and_resuming_skips_whole_steps():
     chosen = config(stage(steps=9, batch_size=3))
     dataset = dataset_of(chosen.data)
