@@ -17,7 +17,8 @@ class GenPhotoEmbeddedModel(io.ComfyNode):
             description="A small image model that comes with this pack: toy scenes of 192 x 128 pixels in seconds, "
             "without a graphics card or a download. It knows some forty words and names them where a prompt has "
             "another: 'a red ball in front of a blue box on a wooden floor by a plain wall'. Its motion module and "
-            "camera adapters are called genphoto_tiny; sample it with a guidance scale (cfg) of 2.5.",
+            "camera adapters are called genphoto_tiny; sample it with a guidance scale (cfg) of 2.5 and the scheduler "
+            "'simple'.",
             search_aliases=["tiny", "checkpoint", "loader", "example", "demo", "try", "no download"],
             inputs=[],
             outputs=[
