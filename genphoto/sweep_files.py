@@ -9,7 +9,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -146,23 +146,52 @@ class SweepFiles:
 
 @contextmanager
 def complete_or_nothing(out: Path, names: Sequence[str]) -> Iterator[Path]:
-    """A temporary folder in `out` whose files `names` move there at the end; after an error nothing is left."""
+    """A temporary folder in `out` whose files `names` move there at the end; after an error `out` is as it was.
+
+    Raises:
+        ValueError: `out` cannot be written, or a file cannot take its place.
+    """
     made = [folder for folder in (out, *out.parents) if not folder.exists()]
     try:
         out.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(dir=out, prefix=".unfinished-"))
+        old = folder / "old"
+        old.mkdir()
     except OSError as error:
         raise ValueError(f"{out} cannot be written: {error.strerror}. Choose another folder.") from None
+    begun = []
     try:
         yield folder
         for name in names:
-            os.replace(folder / name, out / name)
+            if (out / name).is_dir():
+                raise ValueError(f"{out / name} is a folder. Nothing was saved: rename it, or choose another place.")
+        for name in names:
+            if (out / name).exists():
+                _move(name, out, old)
+        for name in names:
+            begun.append(name)  # before the move, which Ctrl-C may follow at once
+            _move(name, folder, out)
     except BaseException:
+        for name in begun:
+            (out / name).unlink(missing_ok=True)
+        for path in old.iterdir():
+            os.replace(path, out / path.name)
         shutil.rmtree(folder)
-        for empty in made:
-            empty.rmdir()
+        with suppress(OSError):  # another program's files came into them
+            for empty in made:
+                empty.rmdir()
         raise
-    folder.rmdir()
+    shutil.rmtree(folder)
+
+
+def _move(name: str, source: Path, target: Path) -> None:
+    try:
+        os.replace(source / name, target / name)
+    except OSError as error:
+        raise ValueError(
+            f"{name} cannot be written: {error.strerror}. Nothing was saved: close it where it is open, or choose "
+            "another place."
+        ) from None
 
 
 def _safe(label: str) -> str:

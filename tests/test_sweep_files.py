@@ -1,6 +1,7 @@
 """What the files of a sweep say of themselves, read back by Pillow and, where it is installed, by exiftool."""
 
 import json
+import os
 import shutil
 import subprocess
 from dataclasses import replace
@@ -259,6 +260,60 @@ def test_a_full_disk_is_one_clear_error_and_leaves_what_was_there(tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def fail_at_move(monkeypatch, number, error):
+    """From now on the move of that number fails, once."""
+    moves, move = iter(range(1, 100)), os.replace
+
+    def moved(source, target):
+        if next(moves) == number:
+            raise error
+        move(source, target)
+
+    monkeypatch.setattr(os, "replace", moved)
+
+
+@pytest.mark.parametrize(("number", "name"), [(2, "02_35.5mm.png"), (6, "02_35.5mm.png"), (8, "contact_sheet.png")])
+def test_a_file_that_cannot_be_moved_is_named_and_leaves_what_was_there(number, name, tmp_path, monkeypatch):
+    """The four old files are moved first, then the four new ones."""
+    before = {path.name: path.read_bytes() for path in written(tmp_path)}
+    fail_at_move(monkeypatch, number, PermissionError(13, "Permission denied"))
+    with pytest.raises(ValueError, match=rf"^{name} cannot be written: Permission denied. Nothing was saved: close"):
+        written(tmp_path, pictures=1 - frames())
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), PermissionError(13, "Permission denied")])
+def test_files_in_a_new_folder_go_with_it_when_one_cannot_be_moved(error, tmp_path, monkeypatch):
+    fail_at_move(monkeypatch, 2, error)
+    with pytest.raises((KeyboardInterrupt, ValueError)) as caught:
+        written(tmp_path / "made" / "out")
+    assert caught.type is (ValueError if isinstance(error, OSError) else KeyboardInterrupt)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_with_the_name_of_a_file_is_refused_and_stays(tmp_path):
+    (tmp_path / "02_35.5mm.png").mkdir()
+    (tmp_path / "02_35.5mm.png" / "mine").touch()
+    (tmp_path / "01_24mm.png").write_text("old")
+    with pytest.raises(ValueError, match=r"02_35.5mm.png is a folder. Nothing was saved: rename it"):
+        written(tmp_path)
+    assert sorted(tmp_path.rglob("*")) == [
+        tmp_path / name for name in ("01_24mm.png", "02_35.5mm.png", "02_35.5mm.png/mine")
+    ]
+    assert (tmp_path / "01_24mm.png").read_text() == "old"
+
+
+def test_files_of_others_in_a_new_folder_stay_and_hide_no_error(tmp_path):
+    def broken():
+        (tmp_path / "out" / ".DS_Store").touch()
+        yield frames()[0]
+        raise RuntimeError("the renderer failed")
+
+    with pytest.raises(RuntimeError, match="the renderer failed"):
+        written(tmp_path / "out", pictures=broken())
+    assert list(tmp_path.rglob("*.*")) == [tmp_path / "out" / ".DS_Store"]
 
 
 @pytest.mark.parametrize(
