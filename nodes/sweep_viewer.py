@@ -42,18 +42,21 @@ class GenPhotoSweepViewer(io.ComfyNode):
     def execute(
         cls, images: torch.Tensor, sweep: CameraSweep | None = None, compare: torch.Tensor | None = None
     ) -> io.NodeOutput:
-        labels = _labels(len(images), sweep)
-        if compare is not None and len(images) % len(compare):
-            raise ValueError(
-                f"compare holds {_frames(len(compare))}, images {len(images)}. Connect as many frames to compare as to "
-                "images, or one frame for all."
-            )
+        labels, compared = _labels(len(images), sweep), []
+        if compare is not None:
+            times, rest = divmod(len(images), len(compare))
+            if rest:
+                raise ValueError(
+                    f"compare holds {_frames(len(compare))}, images {len(images)}. Connect as many frames to compare "
+                    "as to images, or one frame for all."
+                )
+            compared = [file["filename"] for file in _saved(cls, compare)] * times  # ComfyUI joins lists of calls
         return io.NodeOutput(
             ui={
                 "images": _saved(cls, images),
                 "genphoto_labels": labels,
                 # Names only: App mode shows every file record, under whatever key, as one more result.
-                "genphoto_compare": [] if compare is None else [file["filename"] for file in _saved(cls, compare)],
+                "genphoto_compare": compared,
             }
         )
 

@@ -246,7 +246,7 @@ function makeViewer(load, save) {
     const compared = output.genphoto_compare.map((filename) => url({ filename, subfolder: "", type: "temp" }));
     frames = output.images.map((file, i) => ({
       label: output.genphoto_labels[i],
-      urls: [url(file), compared[i % compared.length]].slice(0, compared.length ? 2 : 1),
+      urls: [url(file), compared[i]].slice(0, compared.length ? 2 : 1),
     }));
     const wanted = new Set(frames.flatMap(({ urls }) => urls));
     pictures = new Map([...pictures].filter(([known]) => wanted.has(known))); // a cached run loads nothing again

@@ -59,9 +59,21 @@ def test_several_sweeps_may_follow_one_another(comfy):
 @pytest.mark.parametrize("compare", [1, 2, 4])
 def test_compared_frames_are_named_and_are_no_results(comfy, compare):
     told = shown(comfy, graph(images=4, compare=compare))
-    assert len(told["images"]) == 4
-    assert len(told["genphoto_compare"]) == compare
-    assert [color(comfy, name) for name in told["genphoto_compare"]] == [(0, 0, 255)] * compare
+    assert len(told["images"]) == len(told["genphoto_compare"]) == 4
+    assert len(set(told["genphoto_compare"])) == compare
+    assert [color(comfy, name) for name in told["genphoto_compare"]] == [(0, 0, 255)] * 4
+
+
+def test_each_batch_of_a_list_keeps_its_own_frames_to_compare(comfy):
+    prompt = graph(images=6, compare=1)
+    prompt["green"] = node("EmptyImage", width=24, height=16, batch_size=1, color=0x00FF00)
+    prompt["both"] = node("ImageBatch", image1=["compare", 0], image2=["green", 0])
+    for name, batch, size in (("images", "images", 3), ("compare", "both", 1)):
+        prompt[f"{name} list"] = node("RebatchImages", images=[batch, 0], batch_size=size)
+        prompt["show"]["inputs"][name] = [f"{name} list", 0]
+    told = shown(comfy, prompt)
+    assert len(told["images"]) == len(told["genphoto_labels"]) == 6
+    assert [color(comfy, name) for name in told["genphoto_compare"]] == [(0, 0, 255)] * 3 + [(0, 255, 0)] * 3
 
 
 def test_a_cached_run_tells_the_same(comfy):
