@@ -5,6 +5,7 @@ the table's disparity times H / (H - h), H being the camera's height. So it is e
     python docs/make_sample.py
 """
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,7 @@ import skimage.data
 from PIL import Image, ImageDraw
 
 HERE = Path(__file__).parent
-NEAR_M, FAR_M = (
-    0.36,
-    0.80,
-)  # the map's own ends are printed, for --near and --far; from a saucer of 12.5 cm seen through 85 mm
+NEAR_M, FAR_M = 0.36, 0.80  # limits of the map, from a saucer of 12.5 cm seen through 85 mm
 FINE = 8  # outlines are drawn at 8 times the resolution
 CAMERA_CM = 36.0  # height of the camera above the table
 FLOOR_CM = -40.0
@@ -81,7 +79,7 @@ def heights(size: tuple[int, int]) -> np.ndarray:
 
 
 def main() -> None:
-    """Write sample.jpg and sample_depth.png (16 bit, larger is nearer) beside this file."""
+    """Write sample.jpg and sample_depth.png (16 bit, larger is nearer) beside this file, and say where the map ends."""
     photo = Image.fromarray(skimage.data.coffee())
     height = heights(photo.size)
     rows = np.linspace(-0.5, 0.5, photo.height)[:, None] * 2 / 3
@@ -93,6 +91,7 @@ def main() -> None:
         HERE / "sample_depth.png"
     )
     photo.save(HERE / "sample.jpg", quality=92, subsampling=0, optimize=True)
+    sys.stdout.write(f"--near {1 / high:.3f} --far {1 / low:.3f}\n")
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from genphoto.exif import SIMULATED
+
 from .workflow_nodes import (
     SAME_SEED,
-    SIMULATED,
     TOY_SCENE,
     Blueprint,
     Columns,
@@ -75,8 +76,8 @@ TRY_RELEASE = """
 **Try**
 - a scene of your own, and another *seed*,
 - *first* and *last* the other way round, or a list in *values*,
-- another SD 1.5 checkpoint. The paper's own UNet is *unet_merged* of the same release: **Load Diffusion Model** reads it,
-CLIP and VAE stay the checkpoint's.
+- another SD 1.5 checkpoint. The paper's own UNet is *unet_merged* of the same release: **Load Diffusion Model** reads
+it, CLIP and VAE stay the checkpoint's.
 
 Sampler and size are the published ones: 25 steps of ddim, cfg 8, five frames of 384 x 256.
 """
