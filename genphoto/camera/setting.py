@@ -80,6 +80,11 @@ class CameraSetting:
     units: Mapping[str, float] = field(default_factory=dict)
     prefix: str = ""
 
+    @property
+    def moves_iris(self) -> bool:
+        """Whether it changes the f-number: then rendering needs the distance of things."""
+        return any(self.write(self.base, value).f_number != self.base.f_number for value in self.domain)
+
     def parse(self, value: float | str) -> float:
         """A number, or text such as "35 mm", "1/125" or "f/2.8", as a value of this setting within its limits."""
         number = self._number(value) if isinstance(value, str) else value

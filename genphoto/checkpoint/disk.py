@@ -6,7 +6,6 @@ import os
 import pickle
 import re
 import struct
-import uuid
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+
+from ..whole_file import whole_file
 
 AGAIN = "Download it again and compare its size with the one on the download page."
 # What the readers of torch.save's formats raise where bytes are missing or wrong.
@@ -72,18 +73,14 @@ def save(path: str | os.PathLike[str], weights: Mapping[str, Tensor], metadata: 
         ValueError: if the file cannot be written.
     """
     path = Path(path)
-    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}.unfinished")
     try:
-        with unfinished.open("xb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-        try:
+        with whole_file(path) as unfinished:
+            with unfinished.open("xb") as file:
+                mode = os.fstat(file.fileno()).st_mode
             save_file({k: v.detach().cpu().contiguous() for k, v in weights.items()}, unfinished, dict(metadata))
             unfinished.chmod(mode)  # safetensors may have made it readable for its owner only
             with unfinished.open("rb+") as file:
                 os.fsync(file.fileno())
-            os.replace(unfinished, path)
-        finally:
-            unfinished.unlink(missing_ok=True)
     except (OSError, SafetensorError) as error:
         raise ValueError(f"{path} cannot be written: {_cause(error)}. Nothing was changed.") from error
 

@@ -6,7 +6,6 @@ import argparse
 import hashlib
 import io
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from ..metrics.report_page import Entry, report_page
 from ..metrics.sweep_metrics import measure_sweep
 from ..photo_files import DEPTH_KINDS, read_depth
 from ..sweep_files import SWEEP
+from ..whole_file import whole_file
 from .sweep_arguments import add_sweep_arguments, read_sweep, read_values
 
 REPORT, PAGE, PARTS = "report.json", "report.html", "sequences"
@@ -288,13 +288,8 @@ def _encoded(picture, kind: str) -> bytes:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(path) as unfinished:
+        unfinished.write_bytes(content)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from torch import Tensor
 
 from ..camera.photo import disparity_from_depth, disparity_from_relative
 from ..photo_files import DEPTH_KINDS, read_photo
+from ..whole_file import whole_file
 from .photo_folder import MissingCaption, PhotoFiles, list_photos
 
 if TYPE_CHECKING:
@@ -267,21 +267,10 @@ def _picture(image: Tensor) -> Image.Image:
 def _write_caption(path: Path, caption: str) -> None:
     if not caption:
         raise ValueError("the captioner has no words for it.")
-    with _whole(path) as temporary:
+    with whole_file(path) as temporary:
         temporary.write_text(caption + "\n", encoding="utf-8")
 
 
 def _write_depth(path: Path, depth: Tensor) -> None:
-    with _whole(path) as temporary, temporary.open("wb") as file:
+    with whole_file(path) as temporary, temporary.open("wb") as file:
         np.save(file, depth.numpy())
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """A temporary path that becomes `path` at the end; after an error nothing is left."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -28,6 +28,10 @@ class PhotoSource(Protocol):
 
     def __getitem__(self, index: int) -> LabelledPhoto: ...
 
+    def fingerprint(self) -> str:
+        """The same for the same photographs, in every process."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class ProceduralScenes:
@@ -39,6 +43,10 @@ class ProceduralScenes:
 
     def __len__(self) -> int:
         return self.count
+
+    def fingerprint(self) -> str:
+        """All that the scenes depend on."""
+        return repr(self)
 
     def __getitem__(self, index: int) -> LabelledPhoto:
         scene = random_scene(seeded(self.seed, "scene", index))
@@ -110,9 +118,8 @@ class DifferentialDataset(Dataset):
         sweep = CameraSweep({setting.name: [min(max(value, low), high) for value in values]})
         if labelled.focus_m is not None:
             sweep = sweep.focused_at(labelled.focus_m)
-        # Depth costs time, and only a change of the iris asks for it.
-        deep = any(camera.f_number != sweep.base.f_number for camera in sweep.cameras) or self.variant == "published"
-        photo = Photo(labelled.photo.image, labelled.photo.disparity if deep else None, sweep.base)
+        disparity = labelled.photo.disparity if setting.moves_iris else None  # nothing else is worth its time
+        photo = Photo(labelled.photo.image, disparity, sweep.base)
         return SweepExample(simulate(photo, sweep, variant=self.variant, size=self.size), sweep, labelled.caption)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from torch.utils.data import Dataset
 
 from ..camera.setting import CameraSetting
 from ..camera.sweep import CameraSweep
+from ..whole_file import whole_file
 from .dataset import DifferentialDataset, SweepExample
 
 BLOCK = 64  # examples per file: what an interruption can lose
@@ -22,11 +24,11 @@ BLOCK = 64  # examples per file: what an interruption can lose
 class FrameCache(Dataset):
     """The first epoch of a data set, each example simulated once and kept in 8 bits; later epochs see it again.
 
-    The folder is filled as examples are asked for, or by `fill`, from as many processes as one likes: every block of
-    examples is written to a temporary file and renamed.
+    The folder is filled as examples are asked for, from as many processes as one likes. Frames stay on disk until they
+    are used.
 
     Raises:
-        ValueError: the folder was filled from another data set.
+        ValueError: the folder was filled from another data set, or cannot be written.
     """
 
     def __init__(self, dataset: DifferentialDataset, folder: str | Path):
@@ -47,8 +49,7 @@ class FrameCache(Dataset):
         _, index = at
         block, row = divmod(index, BLOCK)
         if block not in self._frames:
-            with self._opened(block) as file:
-                self._frames[block] = file["frames"]
+            self._frames[block] = np.load(self._filled(block), mmap_mode="r")
         frames = torch.from_numpy(self._frames[block][row].astype(np.float32) / 255)
         return replace(self.described(index), frames=frames)
 
@@ -56,49 +57,38 @@ class FrameCache(Dataset):
         """An example without its frames."""
         block, row = divmod(index, BLOCK)
         if block not in self._told:
-            with self._opened(block) as file:
-                self._told[block] = json.loads(str(file["told"]))
+            self._told[block] = json.loads(self._filled(block).with_suffix(".json").read_text(encoding="utf-8"))
         entry = self._told[block][row]
         return SweepExample(None, CameraSweep.from_json(entry["sweep"]), entry["caption"])
 
-    def fill(self, part: int = 0, of: int = 1) -> Iterator[int]:
-        """Simulate what is missing, or this part of it; yields after every block, for a progress bar."""
-        for block in range(part, -(-len(self) // BLOCK), of):
-            if not self._path(block).exists():
-                self._write(block)
-            yield block
+    def _filled(self, block: int) -> Path:
+        """The file of a block's frames, (N,F,3,H,W) in 8 bits; what else is known lies beside it, written before."""
+        path = self.folder / f"{block:06d}.npy"
+        if not path.exists():
+            self._write(block, path)
+        return path
 
-    def _path(self, block: int) -> Path:
-        return self.folder / f"{block:06d}.npz"
-
-    def _opened(self, block: int) -> np.lib.npyio.NpzFile:
-        if not self._path(block).exists():
-            self._write(block)
-        return np.load(self._path(block))
-
-    def _write(self, block: int) -> None:
+    def _write(self, block: int, path: Path) -> None:
         examples = [self.dataset[0, i] for i in range(block * BLOCK, min((block + 1) * BLOCK, len(self)))]
         frames = torch.stack([(example.frames * 255).round().byte() for example in examples]).numpy()
         told = [{"sweep": example.sweep.to_json(), "caption": example.caption} for example in examples]
-        unfinished = self._path(block).with_suffix(f".{uuid.uuid4().hex}.unfinished")
-        with unfinished.open("wb") as file:
-            np.savez(file, frames=frames, told=json.dumps(told))
-        unfinished.replace(self._path(block))
+        _write_json(path.with_suffix(".json"), told)
+        with _written(path) as file:
+            np.save(file, frames)
 
     def _require_same_data_set(self) -> None:
         data = self.dataset
         told = {
-            "source": repr(data.source),
+            "source": data.source.fingerprint(),
             "settings": [setting.name for setting in data.settings],
             "frames": data.frames,
             "size": list(data.size),
             "variant": data.variant,
             "seed": data.seed,
         }
-        self.folder.mkdir(parents=True, exist_ok=True)
         note = self.folder / "data_set.json"
         if not note.exists():
-            note.write_text(json.dumps(told, indent=2), encoding="utf-8")
+            _write_json(note, told)
         elif json.loads(note.read_text(encoding="utf-8")) != told:
             raise ValueError(
                 f"{self.folder} holds examples of another data set, described in {note.name}. Choose another folder "
@@ -126,17 +116,14 @@ class LatentCache(Dataset):
         self.frames = frames
         path = frames.folder / f"latents-{name}.npy"
         if not path.exists():
-            unfinished = path.with_suffix(f".{uuid.uuid4().hex}.unfinished")
-            file = None
-            for index in range(len(frames)):
-                latents = encode(frames[0, index].frames).half().cpu().numpy()
-                if file is None:
-                    shape = (len(frames), *latents.shape)
-                    file = np.lib.format.open_memmap(unfinished, "w+", np.float16, shape)
-                file[index] = latents
-                on_example(index + 1)
-            file.flush()
-            unfinished.replace(path)
+            with _written(path) as file:
+                for index in range(len(frames)):
+                    latents = encode(frames[0, index].frames).half().cpu().numpy()
+                    if index == 0:
+                        told = {"descr": "<f2", "fortran_order": False, "shape": (len(frames), *latents.shape)}
+                        np.lib.format.write_array_header_1_0(file, told)
+                    file.write(latents.tobytes())
+                    on_example(index + 1)
         self.latents = np.load(path, mmap_mode="r")
 
     def __len__(self) -> int:
@@ -149,3 +136,21 @@ class LatentCache(Dataset):
     def __getitem__(self, at: tuple[int, int]) -> SweepExample:
         latents = torch.from_numpy(self.latents[at[1]].astype(np.float32))
         return replace(self.frames.described(at[1]), latents=latents)
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[BinaryIO]:
+    """A new file, whole or not there."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(path) as unfinished, unfinished.open("wb") as file:
+            yield file
+    except OSError as error:
+        raise ValueError(
+            f"{path} cannot be written: {error.strerror}. Free some disk space, or choose another folder for `cache`."
+        ) from error
+
+
+def _write_json(path: Path, told: object) -> None:
+    with _written(path) as file:
+        file.write(json.dumps(told, indent=1).encode())

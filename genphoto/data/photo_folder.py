@@ -9,6 +9,7 @@ name_depth.png  its depth, or depth/name.png: grey PNG or TIFF, or .npy. name_di
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from collections import Counter
@@ -182,6 +183,15 @@ class PhotoFolder:
     def names(self) -> tuple[str, ...]:
         """The file name at every index."""
         return tuple(files.path.name for files, _ in self._photos)
+
+    def fingerprint(self) -> str:
+        """Changes with the options, the captions, and every name and size of a photograph or its depth."""
+        told = [repr((self._with_depth, self._depth_kind, self._range_m))]
+        for files, caption in self._photos:
+            for path in filter(None, (files.path, self._with_depth and files.depth)):
+                told.append(f"{path.name} {path.stat().st_size}")
+            told.append(caption)
+        return hashlib.blake2b("\n".join(told).encode(), digest_size=16).hexdigest()
 
     def __len__(self) -> int:
         return len(self._photos)

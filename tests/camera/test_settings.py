@@ -142,3 +142,7 @@ def test_a_new_setting_is_one_file(with_a_new_setting, tmp_path):
     )
     simulated = with_a_new_setting("-c", code)
     assert "0.5 m" in simulated.stdout, simulated.stderr
+
+
+def test_two_settings_move_the_iris():
+    assert {setting.name for setting in SETTINGS if setting.moves_iris} == {"aperture", "bokeh"}
