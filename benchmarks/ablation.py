@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from kept import require_same
 from PIL import Image, ImageDraw, ImageFont
 from tiny_model import SETTINGS, held_out, median, shown
 from torch.utils.data import Dataset
@@ -24,7 +25,8 @@ from genphoto.metrics.sweep_metrics import measure_sweep
 from genphoto.model.differential import camera_prompts
 from genphoto.model.diffusers_host import LiftedUNet
 from genphoto.sampling import sample
-from genphoto.training.config import StageConfig, TrainConfig, load_config
+from genphoto.training.config import StageConfig, TrainConfig
+from genphoto.training.config_file import load_config
 from genphoto.training.losses import StageLoss
 from genphoto.training.parts import Parts
 from genphoto.training.run import as_latents, dataset_of, parts_of, run_stage
@@ -146,7 +148,8 @@ def main() -> None:
     parser.add_argument("--sweeps", type=int, default=16, help="per setting and variant")
     parser.add_argument("--scenes", type=int, nargs="*", default=[50, 200, 1000, 5000])
     args = parser.parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
+    told = {"recipe": args.recipe, "run": str(args.run), "steps": args.steps, "sweeps": args.sweeps}
+    require_same(args.out, told)
     config = load_config(args.recipe)
     kept = args.out / "ablation.json"
     results = json.loads(kept.read_text()) if kept.exists() else {}

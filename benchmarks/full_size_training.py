@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from genphoto.training.config import config_from
+from genphoto.training.config_file import config_from
 from genphoto.training.examples import TrainingExamples
 from genphoto.training.loop import accelerator_for, train_stage
 from genphoto.training.losses import StageLoss
@@ -35,13 +35,13 @@ def main() -> None:
         "batch_size": 1,
         "fewest_frames": args.frames,
         "gradient_checkpointing": True,
-        "precision": args.precision,
     }
     data = {"scenes": 8, "settings": ["focal_length"], "frames": args.frames, "size": list(SIZE), "workers": 0}
-    config = config_from({"model": {"kind": "sd15-random"}, "data": data, "stages": [stage]})
+    model = {"kind": "sd15-random"}
+    config = config_from({"precision": args.precision, "model": model, "data": data, "stages": [stage]})
     (stage,) = config.stages
     parts, dataset = parts_of(config), dataset_of(config.data)
-    accelerator = accelerator_for(stage.precision)
+    accelerator = accelerator_for(config.precision)
     parts.to(accelerator.device)
     parts.unet.enable_gradient_checkpointing()
     learning = parts.freeze_all_but(stage.train)
@@ -60,6 +60,7 @@ def main() -> None:
             accelerator,
             seed=0,
             workers=0,
+            origin={},
             on_step=lambda step, loss: times.append(time.perf_counter()),
         )
     seconds = [f"{after - before:.1f}" for before, after in pairwise(times)]

@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from judge import CLASSES, SIZE, Judge, labels_of, trained_judge
+from kept import digest_of, require_same
 from torch import Tensor
 from tqdm import tqdm
 
@@ -175,7 +176,7 @@ def main() -> None:
     parser.add_argument("--others", type=int, default=16, help="per setting, of the other rows")
     parser.add_argument("--settings", nargs="+", default=list(SETTINGS))
     args = parser.parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
+    require_same(args.out, {"weights": digest_of(*sorted(args.model.rglob("*.safetensors")))})
     judge = trained_judge(
         load_tiny_model(args.model / IMAGE_MODEL.name).build_autoencoder(), args.out / "judge.safetensors"
     )

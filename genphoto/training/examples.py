@@ -99,7 +99,7 @@ class TrainingExamples(Dataset):
         epoch, index, draw, count = key
         example = self.dataset[epoch, index]
         generator = seeded(self.seed, self.stage.name, "draw", draw)
-        drop_text, drop_camera = torch.rand(2, generator=generator).tolist()
+        drop_text = torch.rand((), generator=generator).item()
         kept = "frames" if example.latents is None else "latents"
         pictures = getattr(example, kept)
         first = int(torch.randint(len(pictures) - count + 1, (), generator=generator))
@@ -112,7 +112,8 @@ class TrainingExamples(Dataset):
         if self.stage.kind == "sweep":
             setting = self.dataset.setting_at(epoch, index)
             item["setting"] = setting.name
-            item["camera_drawn"] = torch.tensor(drop_camera)
+            step = draw // self.stage.batch_size
+            item["camera_drawn"] = torch.rand((), generator=seeded(self.seed, self.stage.name, "camera", step))
             item |= self._camera(example.sweep, setting, first, count)
         shape = self.latent_shape
         if self.stage.kind == "autoencoder":

@@ -46,12 +46,11 @@ TEXT_FIELDS = (
 )
 
 
-def export(parts: Parts, config: TrainConfig, folder: Path) -> list[Path]:
-    """Write what was trained in float16: camera adapters, motion modules and, of the tiny model, the image model.
+def export(parts: Parts, config: TrainConfig, trained: set[str], folder: Path) -> list[Path]:
+    """Write the trained parts in float16: camera adapters, motion modules and, of the tiny model, the image model.
 
     The files have the names and places that they have in genphoto/assets.
     """
-    trained = {name for stage in config.stages for name in stage.train}
     written = []
 
     def place(path: Path) -> Path:

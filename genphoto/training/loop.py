@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
 import pickle
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +17,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from ..whole_file import whole_file
 from .config import StageConfig
 from .examples import StepSampler, TrainingExamples, collate
 from .parts import Parts
@@ -33,17 +32,21 @@ class TrainingState:
     """All that a stage needs to go on as if it had not stopped: randomness follows from seed and step.
 
     Args:
+        origin: what the stage and its start were, by name; only the same may go on.
         step: finished optimizer steps.
         weights: parameters and buffers of the learning parts, by name.
         average: their moving average; empty without one.
         optimizer: state of AdamW.
+        scaler: state of the gradient scaler of fp16; empty without one.
         losses: of every finished step.
     """
 
+    origin: dict[str, str]
     step: int
     weights: dict[str, Tensor]
     average: dict[str, Tensor]
     optimizer: dict[str, Any]
+    scaler: dict[str, Any]
     losses: list[float]
 
     def save(self, path: Path) -> None:
@@ -52,13 +55,9 @@ class TrainingState:
         Raises:
             ValueError: it cannot be written.
         """
-        unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}.unfinished")
         try:
-            try:
+            with whole_file(path) as unfinished:
                 torch.save({name: getattr(self, name) for name in self.__slots__}, unfinished)
-                os.replace(unfinished, path)
-            finally:
-                unfinished.unlink(missing_ok=True)
         except (OSError, RuntimeError) as error:  # PyTorch's writer raises RuntimeError where the disk is full
             raise ValueError(
                 f"{path} cannot be written: {str(error).splitlines()[0]}. The checkpoint before it is intact; free "
@@ -66,18 +65,26 @@ class TrainingState:
             ) from error
 
     @classmethod
-    def load(cls, path: Path) -> TrainingState:
+    def load(cls, path: Path, origin: Mapping[str, str] | None = None) -> TrainingState:
         """The state in a file.
 
         Raises:
-            ValueError: it cannot be read.
+            ValueError: it cannot be read, or is not of that origin, where one is given.
         """
         try:
-            return cls(**torch.load(path, map_location="cpu", weights_only=True))
+            state = cls(**torch.load(path, map_location="cpu", weights_only=True))
         except (OSError, RuntimeError, TypeError, EOFError, pickle.UnpicklingError) as error:
             raise ValueError(
                 f"{path} is no complete checkpoint ({error}). Delete it to start the stage anew."
             ) from None
+        for name, now in (origin or {}).items():
+            before = state.origin.get(name)
+            if before != now:
+                raise ValueError(
+                    f"{path} is of another training: its {name} was {before}, and is now {now}. Choose another folder "
+                    "for the run, or delete this checkpoint to start the stage anew."
+                )
+        return state
 
 
 def learning_rate(stage: StageConfig, step: int) -> float:
@@ -107,11 +114,13 @@ def train_stage(
     *,
     seed: int,
     workers: int,
+    origin: Mapping[str, str],
     on_step: Callable[[int, float], None] = lambda step, loss: None,
     on_sample: Callable[[int], None] | None = None,
 ) -> TrainingState:
     """Train until the stage's last step, from the checkpoint in `folder` if there is one; returns the final state.
 
+    `origin` says of what training the stage is: a checkpoint of another one is refused.
     `loss` maps a batch to a scalar and holds `parts`, whose learning parameters end as their moving average where the
     stage has one. `on_step(step, loss)` is called after every step, `on_sample(step)` while the averaged weights are
     in place.
@@ -120,7 +129,9 @@ def train_stage(
     learning = parts.freeze_all_but(stage.train)
     kept = learning | parts.buffers_of(stage.train)
     path = folder / "checkpoint.pt"
-    state = TrainingState.load(path) if path.exists() else TrainingState(0, {}, {}, {}, [])
+    state = TrainingState(dict(origin), 0, {}, {}, {}, {}, [])
+    if path.exists():
+        state = TrainingState.load(path, origin)
     _copy(kept, state.weights)
     if state.step >= stage.steps:
         _copy(learning, state.average)
@@ -135,6 +146,8 @@ def train_stage(
     loss, optimizer, loader = accelerator.prepare(loss, optimizer, loader)
     if state.optimizer:
         optimizer.load_state_dict(state.optimizer)
+    if state.scaler:
+        accelerator.scaler.load_state_dict(state.scaler)
     average = {name: p.detach().clone() for name, p in learning.items()} if stage.ema else {}
     _copy(average, state.average)
 
@@ -148,7 +161,7 @@ def train_stage(
         accelerator.clip_grad_norm_(learning.values(), stage.clip_gradient)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        if average:
+        if average and not accelerator.optimizer_step_was_skipped:
             _follow(average, learning, min(stage.ema, (step + 1) / (step + 10)))
         state.losses.append(accelerator.reduce(value.detach(), "mean").item())
         done = step + 1
@@ -161,6 +174,7 @@ def train_stage(
             state.weights = {name: p.detach().cpu().clone() for name, p in kept.items()}
             state.average = {name: p.cpu().clone() for name, p in average.items()}
             state.optimizer = optimizer.state_dict()
+            state.scaler = accelerator.scaler.state_dict() if accelerator.scaler else {}
             state.save(path)
         wanted = last or (stage.sample_every and done % stage.sample_every == 0)
         if on_sample and accelerator.is_main_process and wanted:

@@ -76,7 +76,7 @@ class StageLoss(nn.Module):
 
     def cameras(self, batch: dict[str, Tensor]) -> list[ActiveCamera]:
         """The camera of a batch, none where it is dropped."""
-        # One draw for all of a step: the camera is on or off for the whole UNet.
+        # The same for all examples of a step: the camera is on or off for the whole UNet.
         if self.stage.blind == "camera" or batch["camera_drawn"][0] < self.stage.drop_camera:
             return []
         hidden = self.parts.hidden_states(batch["camera_text"])

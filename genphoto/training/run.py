@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -22,6 +23,9 @@ from .losses import StageLoss
 from .parts import Parts
 
 log = logging.getLogger(__name__)
+
+FREE = ("name", "steps", "save_every", "sample_every")  # may change while a stage is stopped
+FREE_DATA = ("cache", "workers")
 
 
 def train(config: TrainConfig, folder: Path, *, cpu: bool = False, only: str | None = None) -> list[Path]:
@@ -42,11 +46,10 @@ def train(config: TrainConfig, folder: Path, *, cpu: bool = False, only: str | N
     folder.mkdir(parents=True, exist_ok=True)
     parts = parts_of(config)
     dataset = dataset_of(config.data)
-    for stage in config.stages:
+    stages = config.stages[: names.index(only) + 1] if only is not None else config.stages
+    for stage in stages:
         run_stage(config, stage, parts, dataset, folder / stage.name, cpu)
-        if stage.name == only:
-            break
-    return export(parts, config, folder / "result")
+    return export(parts, config, {name for stage in stages for name in stage.train}, folder / "result")
 
 
 def run_stage(
@@ -58,9 +61,12 @@ def run_stage(
     from .samples import write_samples
 
     folder.mkdir(parents=True, exist_ok=True)
-    accelerator = accelerator_for(stage.precision, cpu)
+    accelerator = accelerator_for(config.precision, cpu)
     if stage.gradient_checkpointing:
         parts.unet.enable_gradient_checkpointing()
+    else:
+        parts.unet.disable_gradient_checkpointing()
+    origin = _origin(config, stage, parts)
     parts.to(accelerator.device)
     if isinstance(dataset, FrameCache) and "autoencoder" not in stage.train:
         with accelerator.main_process_first():
@@ -74,14 +80,17 @@ def run_stage(
         config.data.variant,
         config.seed,
     )
-    writer = SummaryWriter(folder) if accelerator.is_main_process else None
+    writers: list[SummaryWriter] = []  # one, of the main process, from the first step on
 
     def report(step: int, loss: float) -> None:
-        if writer:
+        if not writers and accelerator.is_main_process:
+            writers.append(SummaryWriter(folder, purge_step=step))
+        for writer in writers:
             writer.add_scalar("loss", loss, step)
 
     def sample(step: int) -> None:
-        write_samples(parts, config, stage, examples, folder / f"step_{step:06d}.png", writer, step)
+        for writer in writers:
+            write_samples(parts, config, examples, folder / f"step_{step:06d}.png", writer, step)
 
     state = train_stage(
         StageLoss(parts, stage, config.model.prediction),
@@ -92,10 +101,11 @@ def run_stage(
         accelerator,
         seed=config.seed,
         workers=(os.cpu_count() or 1) if config.data.workers < 0 else config.data.workers,
+        origin=origin,
         on_step=report,
         on_sample=sample,
     )
-    if writer:
+    for writer in writers:
         writer.close()
     accelerator.wait_for_everyone()
     return state
@@ -117,8 +127,7 @@ def dataset_of(data: DataConfig) -> DifferentialDataset | FrameCache:
     settings = [setting_named(name) for name in data.settings]
     source: PhotoSource
     if data.folder:
-        deep = data.variant == "published" or any(name in ("bokeh", "aperture") for name in data.settings)
-        source = PhotoFolder(data.folder, with_depth=deep)
+        source = PhotoFolder(data.folder, with_depth=any(setting.moves_iris for setting in settings))
     else:
         source = ProceduralScenes(data.scenes, data.seed)
     dataset = DifferentialDataset(source, settings, data.frames, data.size, data.variant, data.seed)
@@ -129,15 +138,12 @@ def dataset_of(data: DataConfig) -> DifferentialDataset | FrameCache:
 def as_latents(frames: FrameCache, parts: Parts) -> LatentCache:
     """The examples of a cache as latents of the autoencoder."""
     device = next(parts.autoencoder.parameters()).device
-    digest = hashlib.blake2b(digest_size=6)
-    for value in parts.autoencoder.state_dict().values():
-        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
     parts.autoencoder.eval()
     with tqdm(total=len(frames), desc="encoding", unit="sweep", disable=None) as bar:
         return LatentCache(
             frames,
             lambda pictures: parts.image_model.to_latents(pictures.to(device)),
-            digest.hexdigest(),
+            _digest(parts.autoencoder),
             lambda done: bar.update(done - bar.n),
         )
 
@@ -145,3 +151,19 @@ def as_latents(frames: FrameCache, parts: Parts) -> LatentCache:
 def _latent_shape(parts: Parts, size: tuple[int, int]) -> tuple[int, int, int]:
     downscale = parts.architecture.downscale
     return parts.unet.config.in_channels, size[0] // downscale, size[1] // downscale
+
+
+def _digest(module: torch.nn.Module) -> str:
+    """Of the weights."""
+    digest = hashlib.blake2b(digest_size=6)
+    for value in module.state_dict().values():
+        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def _origin(config: TrainConfig, stage: StageConfig, parts: Parts) -> dict[str, str]:
+    """What a stage's result depends on: what is configured, but for how long and how often, and the weights so far."""
+    told = {"seed": config.seed, "precision": config.precision, "weights at the start": _digest(parts)}
+    for where, part, free in (("model", config.model, ()), ("data", config.data, FREE_DATA), ("stage", stage, FREE)):
+        told |= {f"{where}: {name}": value for name, value in asdict(part).items() if name not in free}
+    return {name: repr(value) for name, value in told.items()}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ from torch.utils.tensorboard import SummaryWriter
 from ..contact_sheet import contact_sheet
 from ..model.diffusers_host import LiftedUNet
 from ..sampling import sample
-from .config import StageConfig, TrainConfig
+from .config import TrainConfig
 from .examples import TrainingExamples, collate
 from .losses import StageLoss
 from .parts import Parts
@@ -24,7 +26,6 @@ STEPS, GUIDANCE_SCALE = 25, 3.0
 def write_samples(
     parts: Parts,
     config: TrainConfig,
-    stage: StageConfig,
     examples: TrainingExamples,
     path: Path,
     writer: SummaryWriter,
@@ -32,10 +33,12 @@ def write_samples(
 ) -> None:
     """Write a sheet of what the stage makes of its first examples, and show it in TensorBoard.
 
-    The autoencoder's: originals over reconstructions. The others': samples from words, for "sweep" one sweep per row
-    and setting.
+    The autoencoder's: each original beside its reconstruction. The others': samples from words, for "sweep" one sweep
+    per row and setting.
     """
     parts.eval()
+    examples = copy(examples)
+    examples.stage = stage = replace(examples.stage, drop_text=0.0, drop_camera=0.0)
     model = parts.image_model
     loss = StageLoss(parts, stage, config.model.prediction)
     rows, captions = [], []

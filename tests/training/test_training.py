@@ -7,9 +7,9 @@ import torch
 
 from genphoto.checkpoint import load
 from genphoto.data.dataset import DifferentialDataset, ProceduralScenes
-from genphoto.training.config import config_from, load_config
+from genphoto.training.config_file import config_from, load_config
 from genphoto.training.examples import StepSampler, TrainingExamples, collate
-from genphoto.training.loop import TrainingState, learning_rate, train_stage
+from genphoto.training.loop import TrainingState, learning_rate
 from genphoto.training.run import dataset_of, parts_of, train
 
 SIZE = [64, 96]
@@ -184,7 +184,7 @@ def test_the_learning_rate_rises_stays_and_falls():
 
 def test_a_full_disk_leaves_the_old_checkpoint(tmp_path, monkeypatch):
     path = tmp_path / "checkpoint.pt"
-    state = TrainingState(3, {"a": torch.ones(2)}, {}, {}, [1.0])
+    state = TrainingState({}, 3, {"a": torch.ones(2)}, {}, {}, {}, [1.0])
     state.save(path)
     old = path.read_bytes()
 
@@ -194,7 +194,7 @@ def test_a_full_disk_leaves_the_old_checkpoint(tmp_path, monkeypatch):
 
     monkeypatch.setattr(torch, "save", full)
     with pytest.raises(ValueError, match=r"No space left on device\. The checkpoint before it is intact"):
-        TrainingState(4, {}, {}, {}, []).save(path)
+        TrainingState({}, 4, {}, {}, {}, {}, []).save(path)
     assert path.read_bytes() == old
     assert list(tmp_path.iterdir()) == [path]
 
@@ -210,7 +210,7 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
     ("change", "message"),
     [
         ({"stages": [stage(stepps=3)]}, "stage sweep: unknown stepps. Known: name, kind"),
-        ({"data": {"scenes": 3, "settings": ["iso"]}}, "Unknown camera setting 'iso'"),
+        ({"data": {"scenes": 3, "settings": ["iso"]}}, "data: settings = 'iso' is unknown"),
         ({"data": {"scenes": 3, "folder": "x"}}, "give either folder"),
         ({"data": {"scenes": "many"}}, "data: scenes = 'many' is not a whole number"),
         ({"stages": [stage(kind="video")]}, "stage sweep: kind = 'video' is unknown. Use one of: autoencoder, image"),
@@ -248,7 +248,34 @@ def test_train_stage_returns_at_once_when_it_is_finished(tmp_path, cache):
     stamp = (tmp_path / "sweep" / "checkpoint.pt").stat().st_mtime_ns
     train(chosen, tmp_path, cpu=True)
     assert (tmp_path / "sweep" / "checkpoint.pt").stat().st_mtime_ns == stamp
-    assert callable(train_stage)
+    assert len(list((tmp_path / "sweep").glob("events.*"))) == 1
+
+
+def test_a_checkpoint_of_another_training_is_refused(tmp_path, cache):
+    train(config(LIFTED, stage(steps=1), cache=cache), tmp_path, cpu=True)
+    train(config(LIFTED, stage(steps=2, save_every=1), cache=cache), tmp_path, cpu=True)  # for longer: goes on
+    with pytest.raises(ValueError, match=r"sweep.checkpoint\.pt .* drop_text was 0\.1, and is now 0\.2\. Choose"):
+        train(config(LIFTED, stage(drop_text=0.2), cache=cache), tmp_path, cpu=True)
+    with pytest.raises(ValueError, match=r"sweep.checkpoint\.pt .* weights at the start was '\w+', and is now '\w+'"):
+        train(config(LIFTED | {"steps": 2}, stage(steps=2), cache=cache), tmp_path, cpu=True)
+
+
+def test_only_what_has_been_trained_is_exported(tmp_path, cache):
+    written = train(config(LIFTED, stage(steps=1), cache=cache), tmp_path, cpu=True, only="motion")
+    assert [path.name for path in written] == ["genphoto_tiny_motion.safetensors"]
+
+
+def test_pictures_during_training_have_words_and_camera(tmp_path, cache, monkeypatch):
+    """Whatever the stage drops: their captions stand below them."""
+    asked = []
+
+    def sample(denoiser, noise, text, nothing, cameras, **options):
+        asked.append((torch.equal(text, nothing), len(cameras)))
+        return torch.zeros_like(noise)
+
+    monkeypatch.setattr("genphoto.training.samples.sample", sample)
+    train(config(stage(steps=1, drop_text=1.0, drop_camera=1.0), cache=cache), tmp_path, cpu=True)
+    assert asked == [(False, 1)] * len(SETTINGS)
 
 
 def test_a_data_set_example_is_the_same_whenever_it_is_asked_for():
