@@ -74,7 +74,7 @@ def test_nothing_in_the_package_needs_training_to_start(packed):
 
 
 def test_train_without_training_says_where_it_is(monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "genphoto.training.config", None)
+    monkeypatch.setitem(sys.modules, "genphoto.training.config_file", None)
     assert main(["train", "tiny-cpu", "--out", "out"]) == 2
     assert "a clone of https://" in capsys.readouterr().err
 

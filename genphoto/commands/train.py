@@ -34,7 +34,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 def train_model(args: argparse.Namespace) -> None:
     """Train, and name the written files."""
     try:
-        from ..training.config import load_config
+        from ..training.config_file import load_config
 
         config = load_config(args.config)
         from ..training.run import train

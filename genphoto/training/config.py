@@ -1,20 +1,49 @@
-"""What a training is: a small TOML file, read strictly."""
+"""What a training is."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Any, get_type_hints
+from math import inf
+from typing import Any
 
 from ..camera.imaging import VARIANTS
-from ..camera.settings import setting_named
+from ..camera.settings import SETTINGS
+from ..checkpoint import MOTION_MODULE, RELEASES
+from ..model.config import PUBLISHED
+from ..model.differential import MIN_FRAMES
 
-RECIPES = Path(__file__).parent / "recipes"
-KINDS = ("autoencoder", "image", "sweep")
-PARTS = ("autoencoder", "text", "unet", "motion", "camera")
+MODELS = ("tiny", "sd15", "sd15-random")
+LEARNING = {  # kind of a stage -> the parts that get a gradient in it
+    "autoencoder": ("autoencoder",),
+    "image": ("text", "unet"),
+    "sweep": ("text", "unet", "motion", "camera"),
+}
+EXPORTED = ("motion", "camera")  # of a full-size model
 PRECISIONS = ("no", "bf16", "fp16")
 PREDICTIONS = ("epsilon", "v_prediction")
+BLIND = ("", "differences", "prior", "camera", "noise")
+RANGES = {
+    "scenes": (0, inf),
+    "frames": (1, inf),
+    "workers": (-1, inf),
+    "steps": (1, inf),
+    "batch_size": (1, inf),
+    "learning_rate": (1e-9, 1),
+    "warmup": (0, inf),
+    "decay": (0, 1),
+    "weight_decay": (0, inf),
+    "clip_gradient": (1e-6, inf),
+    "ema": (0, 0.99999),  # at 1 the first weights stay
+    "drop_text": (0, 1),
+    "drop_camera": (0, 1),
+    "fewest_frames": (MIN_FRAMES, inf),
+    "latent_noise": (0, inf),
+    "center_weight": (0, inf),
+    "timestep_shift": (0.01, 100),  # far above, the last timestep rounds up to one that does not exist
+    "save_every": (0, inf),
+    "sample_every": (0, inf),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +72,18 @@ class DataConfig:
     cache: str = ""
     workers: int = -1
 
+    def __post_init__(self) -> None:
+        _require_ranges("data", self)
+        _require("data: variant", self.variant, VARIANTS)
+        known = [s.name for s in SETTINGS if s.published or self.variant != "published"]
+        if not self.settings:
+            raise ValueError(f"data: settings = [] is empty. Use at least one of: {', '.join(known)}.")
+        for name in self.settings:
+            _require("data: settings", name, known, f"is unknown to variant {self.variant}")
+        _require_size("data: size", self.size)
+        if bool(self.folder) == bool(self.scenes):
+            raise ValueError("data: give either folder (photographs) or scenes (a number of procedural ones).")
+
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
@@ -50,7 +91,7 @@ class ModelConfig:
 
     Args:
         kind: "tiny", from nothing; "sd15", from files; "sd15-random", of the same size with random weights.
-        prediction: what the UNet predicts, "epsilon" or "v_prediction".
+        prediction: what the UNet predicts, "epsilon" or, in the tiny model, "v_prediction".
         base: for sd15: a diffusers folder or single file.
         unet: for sd15: folder of a UNet in place of the base's.
         motion: for sd15: the motion module.
@@ -64,6 +105,16 @@ class ModelConfig:
     motion: str = ""
     lora: str = ""
 
+    def __post_init__(self) -> None:
+        _require("model: kind", self.kind, MODELS)
+        predictions = PREDICTIONS if self.kind == "tiny" else ("epsilon",)  # as Stable Diffusion 1.5 was trained
+        _require("model: prediction", self.prediction, predictions, f"is unknown to model kind {self.kind}")
+        if self.kind == "sd15" and not (self.base and self.motion):
+            raise ValueError(
+                "model: kind sd15 needs base (a diffusers folder or single file of SD 1.5) and motion (v3_sd15_mm.ckpt "
+                f"from {RELEASES[MOTION_MODULE]}), got base = {self.base!r} and motion = {self.motion!r}."
+            )
+
 
 @dataclass(frozen=True, slots=True)
 class StageConfig:
@@ -72,7 +123,7 @@ class StageConfig:
     Args:
         name: of the stage and of its folder.
         kind: "autoencoder" reconstructs frames, "image" denoises single frames, "sweep" whole sweeps.
-        train: the parts that learn, of autoencoder, text, unet, motion, camera; the others are frozen.
+        train: the parts that learn, of those that LEARNING names for the kind; the others are frozen.
         steps: optimizer steps.
         batch_size: sweeps per step (in "image" and "autoencoder": single frames), over all processes.
         learning_rate: highest.
@@ -81,12 +132,11 @@ class StageConfig:
         weight_decay: of AdamW.
         clip_gradient: largest norm of the gradient.
         ema: decay of the moving average that is kept as the result; 0 keeps the last weights.
-        precision: "no", "bf16" or "fp16" (mixed).
         gradient_checkpointing: trade time for memory in the UNet.
         drop_text: share of examples without words, for classifier-free guidance.
         drop_camera: share of steps without camera.
         fewest_frames: sweeps are cut to a length between this and the data set's, drawn for every step.
-        crop: (height, width) of random crops for the autoencoder; empty for whole frames.
+        crop: (height, width) of random crops for the autoencoder [px]; empty for whole frames.
         latent_noise: standard deviation of the noise that the autoencoder's decoder has to put up with.
         center_weight: how much more the loss counts in the middle of the picture, where the things are; 0 for evenly.
         blind: what is taken away for an experiment: of the camera encoder "differences" or "prior", "camera" for plain
@@ -106,7 +156,6 @@ class StageConfig:
     weight_decay: float = 0.01
     clip_gradient: float = 1.0
     ema: float = 0.0
-    precision: str = "no"
     gradient_checkpointing: bool = False
     drop_text: float = 0.1
     drop_camera: float = 0.0
@@ -120,16 +169,25 @@ class StageConfig:
     sample_every: int = 0
 
     def __post_init__(self) -> None:
-        _require(f"stage {self.name}: kind", self.kind, KINDS)
-        _require(f"stage {self.name}: precision", self.precision, PRECISIONS)
-        _require(f"stage {self.name}: blind", self.blind, ("", "differences", "prior", "camera", "noise"))
+        where = f"stage {self.name}"
+        _require(f"{where}: kind", self.kind, tuple(LEARNING))
+        _require_ranges(where, self)
+        learning = LEARNING[self.kind]
+        if not self.train:
+            raise ValueError(f"{where}: train = [] is empty. Use at least one of: {', '.join(learning)}.")
         for part in self.train:
-            _require(f"stage {self.name}: train", part, PARTS)
-        for name in ("steps", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"stage {self.name}: {name} = {getattr(self, name)} must be at least 1.")
-        if not self.learning_rate > 0:
-            raise ValueError(f"stage {self.name}: learning_rate = {self.learning_rate} must be above 0.")
+            _require(f"{where}: train", part, learning, f"learns nothing in a stage of kind {self.kind}")
+        _require(f"{where}: blind", self.blind, BLIND)
+        for name, kind in (("blind", "sweep"), ("drop_camera", "sweep"), ("crop", "autoencoder")):
+            if getattr(self, name) and self.kind != kind:
+                raise ValueError(f"{where}: {name} = {getattr(self, name)!r} needs kind {kind}. Leave it out.")
+        if set(self.train) == {"camera"} and (self.drop_camera or self.blind == "camera"):
+            raise ValueError(
+                f"{where}: nothing learns while the camera is off, with drop_camera = {self.drop_camera:g}, blind = "
+                f"{self.blind!r} and train = ['camera']. Keep the camera on, or train another part too."
+            )
+        if self.crop:
+            _require_size(f"{where}: crop", self.crop)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,96 +195,58 @@ class TrainConfig:
     """A whole training.
 
     Args:
-        seed: of weights, order, noise and timesteps.
         model, data: what is trained on what.
         stages: in this order; each starts from the result of the one before.
+        seed: of weights, order, noise and timesteps.
+        precision: "no", "bf16" or "fp16" (mixed), of all stages: accelerate takes one per process.
     """
 
     model: ModelConfig
     data: DataConfig
     stages: tuple[StageConfig, ...]
     seed: int = 0
+    precision: str = "no"
 
     def __post_init__(self) -> None:
-        _require("model: kind", self.model.kind, ("tiny", "sd15", "sd15-random"))
-        _require("model: prediction", self.model.prediction, PREDICTIONS)
-        _require("data: variant", self.data.variant, VARIANTS)
-        for name in self.data.settings:
-            setting_named(name)
+        _require("precision", self.precision, PRECISIONS)
         if not self.stages:
             raise ValueError("The configuration has no [[stages]]. Give at least one.")
-        if bool(self.data.folder) == bool(self.data.scenes):
-            raise ValueError("data: give either folder (photographs) or scenes (a number of procedural ones).")
         names = [stage.name for stage in self.stages]
         if len(set(names)) < len(names):
             raise ValueError(f"Stages need different names, got {', '.join(names)}.")
+        for stage in self.stages:
+            self._require_fitting(stage)
+
+    def _require_fitting(self, stage: StageConfig) -> None:
+        where, data = f"stage {stage.name}", self.data
+        if self.model.kind != "tiny":
+            unfit = f"is not trained for model kind {self.model.kind}"
+            _require(f"{where}: kind", stage.kind, ["sweep"], unfit)
+            for part in stage.train:
+                _require(f"{where}: train", part, EXPORTED, unfit)
+        if stage.kind == "sweep" and data.frames < MIN_FRAMES:
+            raise ValueError(f"data: frames = {data.frames} must be at least {MIN_FRAMES} for {where} of kind sweep.")
+        if any(want > have for want, have in zip(stage.crop, data.size, strict=False)):
+            raise ValueError(
+                f"{where}: crop = {list(stage.crop)} is larger than data: size = {list(data.size)}. Choose a smaller "
+                "crop, or [] for whole frames."
+            )
 
 
-def load_config(path: str | Path) -> TrainConfig:
-    """The configuration in a TOML file, or of a recipe by its name ("tiny-cpu").
-
-    Raises:
-        ValueError: the file cannot be read, has unknown keys, or values out of range; the message names the key.
-    """
-    try:
-        import tomllib
-    except ModuleNotFoundError:  # Python 3.10; here, because the command line lists recipes without reading one
-        import tomli as tomllib
-
-    path = Path(path)
-    recipe = RECIPES / f"{path}.toml"
-    if not path.exists() and recipe.exists():
-        path = recipe
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        known = ", ".join(sorted(r.stem for r in RECIPES.glob("*.toml")))
-        raise ValueError(f"{path} cannot be read: {error.strerror}. Give a file, or a recipe: {known}.") from None
-    try:
-        return config_from(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{path} is not valid TOML: {error}.") from None
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
-
-
-def config_from(values: Mapping[str, Any]) -> TrainConfig:
-    """The configuration that nested plain values describe."""
-    values = dict(values)
-    parts = {
-        "model": _filled(ModelConfig, values.pop("model", {}), "model"),
-        "data": _filled(DataConfig, values.pop("data", {}), "data"),
-        "stages": tuple(
-            _filled(StageConfig, stage, f"stage {stage.get('name', number)}")
-            for number, stage in enumerate(values.pop("stages", ()), 1)
-        ),
-    }
-    return _filled(TrainConfig, {**values, **parts}, "configuration")
-
-
-def _filled(kind: type, values: Mapping[str, Any], where: str) -> Any:
-    hints = get_type_hints(kind)
-    if unknown := sorted(set(values) - set(hints)):
-        raise ValueError(f"{where}: unknown {', '.join(unknown)}. Known: {', '.join(hints)}.")
-    required = [f.name for f in fields(kind) if f.default is f.default_factory]
-    if lacking := [name for name in required if name not in values]:
-        raise ValueError(f"{where}: {', '.join(lacking)} is missing.")
-    return kind(**{name: _typed(value, hints[name], f"{where}: {name}") for name, value in values.items()})
-
-
-def _typed(value: Any, hint: Any, where: str) -> Any:
-    if hint is float and type(value) is int:
-        return float(value)
-    if str(hint).startswith("tuple") and isinstance(value, list):
-        return tuple(value)
-    wanted = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}.get(hint)
-    if wanted and type(value) is not hint:
-        raise ValueError(f"{where} = {value!r} is not {wanted}.")
-    if str(hint).startswith("tuple") and not isinstance(value, tuple):
-        raise ValueError(f"{where} = {value!r} is not a list.")
-    return value
-
-
-def _require(where: str, value: str, allowed: tuple[str, ...]) -> None:
+def _require(where: str, value: str, allowed: Sequence[str], fault: str = "is unknown") -> None:
     if value not in allowed:
-        raise ValueError(f"{where} = {value!r} is unknown. Use one of: {', '.join(a or '(empty)' for a in allowed)}.")
+        raise ValueError(f"{where} = {value!r} {fault}. Use one of: {', '.join(a or '(empty)' for a in allowed)}.")
+
+
+def _require_ranges(where: str, config: Any) -> None:
+    for name in (f.name for f in fields(config) if f.name in RANGES):
+        (low, high), value = RANGES[name], getattr(config, name)
+        if not (low <= value <= high and value < inf):  # also refuses NaN
+            allowed = f"at least {low:g}" if high == inf else f"between {low:g} and {high:g}"
+            raise ValueError(f"{where}: {name} = {value:g} must be {allowed}.")
+
+
+def _require_size(where: str, size: tuple[int, ...]) -> None:
+    step = PUBLISHED.downscale
+    if len(size) != 2 or any(n < step or n % step for n in size):
+        raise ValueError(f"{where} = {list(size)} must be [height, width] in pixels, both multiples of {step}.")

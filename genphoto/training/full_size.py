@@ -22,15 +22,10 @@ def full_size_parts(model: ModelConfig, data: DataConfig, seed: int) -> Parts:
     """SD 1.5, its motion modules and a new camera adapter per setting of the data.
 
     Raises:
-        ValueError: a file is not given, missing or of another kind.
+        ValueError: a file is missing or of another kind.
     """
     if model.kind == "sd15-random":
         return initialized(partial(_random_parts, data), seed)
-    if not (model.base and model.motion):
-        raise ValueError(
-            "model: kind sd15 needs base (a diffusers folder or single file of SD 1.5) and motion (v3_sd15_mm.ckpt). "
-            f"The latter is at {checkpoint.RELEASES[checkpoint.MOTION_MODULE]}."
-        )
     motion = checkpoint.motion_module(*checkpoint.load(model.motion), Path(model.motion).name)
     image_model = load_image_model(Path(model.base), Path(model.unet) if model.unet else None)
     if model.lora:
