@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 from kept import require_same
-from PIL import Image, ImageDraw, ImageFont
+from matplotlib import pyplot
 from tiny_model import SETTINGS, held_out, median, shown
 from torch.utils.data import Dataset
 
@@ -118,25 +118,17 @@ def _frames(parts, stage, config, name, caption, sweep, seed):
 
 
 def plot(results: dict[str, dict], path: Path) -> None:
-    """Bars of the median error in units of the target, one group per setting."""
-    width, height, left = 1200, 90 + 46 * len(results) * len(SETTINGS), 330
-    picture = Image.new("RGB", (width, height), "white")
-    draw, font = ImageDraw.Draw(picture), ImageFont.load_default(18)
-    most = max(r[s]["error"] / SETTINGS[s][2] for r in results.values() for s in SETTINGS if r[s]["error"] is not None)
-    y = 20
-    for setting, (_, title, target) in SETTINGS.items():
-        draw.text((20, y), f"{title}, bar 1 = target {target:g}", "black", font)
-        y += 30
-        for name, found in results.items():
-            error = found[setting]["error"]
-            draw.text((40, y), name, "black", font)
-            if error is not None:
-                length = (width - left - 120) * error / target / most
-                draw.rectangle((left, y + 2, left + length, y + 20), "#4a7ab5")
-                draw.text((left + length + 8, y), shown(error), "black", font)
-            y += 28
-        y += 14
-    picture.crop((0, 0, width, y)).save(path)
+    """Bars of the median errors, one panel per setting, with a line at the target."""
+    figure, panels = pyplot.subplots(1, len(SETTINGS), figsize=(14, 1 + 0.35 * len(results)), sharey=True)
+    for panel, (setting, (_, title, target)) in zip(panels, SETTINGS.items(), strict=True):
+        errors = [found[setting]["error"] for found in results.values()]
+        bars = panel.barh(list(results), [error or 0 for error in errors])
+        panel.bar_label(bars, ["not measurable" if error is None else shown(error) for error in errors], padding=3)
+        panel.axvline(target, color="black", linestyle=":")
+        panel.set(title=title, xlim=(0, 1.3 * max(target, *(error or 0 for error in errors))))
+    panels[0].invert_yaxis()
+    figure.tight_layout()
+    figure.savefig(path, dpi=80)
 
 
 def main() -> None:
