@@ -201,7 +201,7 @@ def card(frontend: Frontend, workflow: Workflow, graph: dict) -> Image.Image:
     """What the workflow makes, or how it looks where it needs a download."""
     frontend.load(graph, workflow.name)
     if not workflow.runs:
-        return screenshot(frontend)
+        return screenshot(frontend, CARD[0] / CARD[1]).resize(CARD, Image.Resampling.LANCZOS)
     said = frontend.run()
     if said != "execution_success":
         raise RuntimeError(f"{workflow.name}: {said}")
@@ -240,8 +240,8 @@ def mosaic(rows: list[list[Image.Image]], labels: list[str]) -> Image.Image:
     return sheet
 
 
-def screenshot(frontend: Frontend) -> Image.Image:
-    """The graph that is open, without the menus."""
+def screenshot(frontend: Frontend, aspect: float | None = None) -> Image.Image:
+    """The graph that is open, without the menus; in pictures of that aspect if one is given."""
     frontend.set("Comfy.Graph.CanvasMenu", False)
     frontend.page.evaluate(
         "async () => { if (!app.extensionManager.focusMode)"
@@ -250,11 +250,12 @@ def screenshot(frontend: Frontend) -> Image.Image:
     frontend.command("Comfy.Canvas.FitView")
     frontend.page.wait_for_timeout(2000)  # it glides there
     left, upper, right, lower = frontend.page.evaluate(BOUNDS)
-    width = max(right - left, (lower - upper) * CARD[0] / CARD[1]) + 2 * MARGIN
-    height = width * CARD[1] / CARD[0]
+    width, height = right - left + 2 * MARGIN, lower - upper + 2 * MARGIN
+    if aspect:
+        width, height = max(width, height * aspect), max(height, width / aspect)
     x, y = (left + right - width) / 2, (upper + lower - height) / 2
     picture = Image.open(io.BytesIO(frontend.page.screenshot())).convert("RGB")
-    return picture.crop(tuple(map(round, (x, y, x + width, y + height)))).resize(CARD, Image.Resampling.LANCZOS)
+    return picture.crop(tuple(map(round, (x, y, x + width, y + height))))
 
 
 def save_card(picture: Image.Image, file: Path) -> None:
