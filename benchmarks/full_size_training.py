@@ -13,10 +13,9 @@ from pathlib import Path
 import torch
 
 from genphoto.training.config_file import config_from
-from genphoto.training.examples import TrainingExamples
 from genphoto.training.loop import accelerator_for, train_stage
 from genphoto.training.losses import StageLoss
-from genphoto.training.run import dataset_of, parts_of
+from genphoto.training.run import dataset_of, examples_of, parts_of
 
 SIZE = (256, 384)
 
@@ -46,15 +45,12 @@ def main() -> None:
     parts.unet.enable_gradient_checkpointing()
     learning = parts.freeze_all_but(stage.train)
     print(f"learning: {len(learning)} tensors, {sum(p.numel() for p in learning.values()) / 1e6:.1f} M parameters")
-    latent = (parts.unet.config.in_channels, *(n // parts.architecture.downscale for n in SIZE))
-    tokenize = parts.image_model.tokenize
-    examples = TrainingExamples(dataset, stage, parts.architecture, tokenize, latent, config.data.variant, 0)
     times = [time.perf_counter()]
     with tempfile.TemporaryDirectory() as folder:
         state = train_stage(
             StageLoss(parts, stage, config.model.prediction),
             parts,
-            examples,
+            examples_of(config, stage, parts, dataset),
             args.frames,
             Path(folder),
             accelerator,

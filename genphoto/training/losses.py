@@ -50,13 +50,12 @@ class StageLoss(nn.Module):
             noise = self.noise(batch, cameras)
         timesteps = batch["timestep"].repeat_interleave(frames)
         noisy = self.scheduler.add_noise(latents, noise, timesteps)
-        text = self.parts.hidden_states(batch["text"]).flatten(-3, -2)
+        text = self.text(batch["text"])
         if self.stage.kind == "image":
             found = self.parts.unet(noisy, timesteps, text).sample
         else:
             lifted = LiftedUNet(self.parts.unet, self.parts.motion)
-            words = text.flatten(0, -3) if text.ndim == 4 else text
-            found = lifted(noisy, timesteps, words, frames, cameras)
+            found = lifted(noisy, timesteps, text, frames, cameras)
         wanted = noise if self.prediction == "epsilon" else self.scheduler.get_velocity(latents, noise, timesteps)
         error = (found.float() - wanted).square()
         return (error * self._weight(error)).mean() if self.stage.center_weight else error.mean()
@@ -66,6 +65,10 @@ class StageLoss(nn.Module):
         rows, columns = (((torch.arange(n, device=error.device) + 0.5) / n - 0.5) * 8 for n in error.shape[-2:])
         weight = 1 + self.stage.center_weight * torch.exp(-(rows[:, None] ** 2 + columns**2) / 2)
         return weight / weight.mean()
+
+    def text(self, tokens: Tensor) -> Tensor:
+        """Token numbers (S,P,T), or (S,F,P,T) of a text per frame, in P pieces -> hidden states (S or S F,P T,D)."""
+        return self.parts.hidden_states(tokens).flatten(-3, -2).flatten(0, -3)
 
     def noise(self, batch: dict[str, Tensor], cameras: Sequence[ActiveCamera]) -> Tensor:
         """The noise of a batch of sweeps, (S F,C,h,w): enlarged with the picture where a camera is on."""

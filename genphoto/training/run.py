@@ -71,15 +71,7 @@ def run_stage(
     if isinstance(dataset, FrameCache) and "autoencoder" not in stage.train:
         with accelerator.main_process_first():
             dataset = as_latents(dataset, parts)
-    examples = TrainingExamples(
-        dataset,
-        stage,
-        parts.architecture,
-        parts.image_model.tokenize,
-        _latent_shape(parts, config.data.size),
-        config.data.variant,
-        config.seed,
-    )
+    examples = examples_of(config, stage, parts, dataset)
     writers: list[SummaryWriter] = []  # one, of the main process, from the first step on
 
     def report(step: int, loss: float) -> None:
@@ -134,6 +126,14 @@ def dataset_of(data: DataConfig) -> DifferentialDataset | FrameCache:
     return FrameCache(dataset, data.cache) if data.cache else dataset
 
 
+def examples_of(config: TrainConfig, stage: StageConfig, parts: Parts, dataset: Examples) -> TrainingExamples:
+    """What a stage learns from."""
+    sizes = parts.architecture
+    latent_shape = (parts.unet.config.in_channels, *(n // sizes.downscale for n in config.data.size))
+    tokenize = parts.image_model.tokenize
+    return TrainingExamples(dataset, stage, sizes, tokenize, latent_shape, config.data.variant, config.seed)
+
+
 @torch.no_grad()
 def as_latents(frames: FrameCache, parts: Parts) -> LatentCache:
     """The examples of a cache as latents of the autoencoder."""
@@ -146,11 +146,6 @@ def as_latents(frames: FrameCache, parts: Parts) -> LatentCache:
             _digest(parts.autoencoder),
             lambda done: bar.update(done - bar.n),
         )
-
-
-def _latent_shape(parts: Parts, size: tuple[int, int]) -> tuple[int, int, int]:
-    downscale = parts.architecture.downscale
-    return parts.unet.config.in_channels, size[0] // downscale, size[1] // downscale
 
 
 def _digest(module: torch.nn.Module) -> str:

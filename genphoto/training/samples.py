@@ -53,9 +53,6 @@ def write_samples(
             continue
         nothing = batch["text"].clone()
         nothing[..., 0, :] = model.tokenize([""])[0]
-        text, nothing = (parts.hidden_states(tokens[0]).flatten(-3, -2) for tokens in (batch["text"], nothing))
-        if text.ndim == 2:  # one text for all frames
-            text, nothing = text[None], nothing[None]
         cameras, noise = [], batch["noise"][0]
         if stage.kind == "sweep":
             cameras = loss.cameras(batch)
@@ -64,8 +61,8 @@ def write_samples(
         latents = sample(
             denoiser,
             noise,
-            text,
-            nothing,
+            loss.text(batch["text"]),
+            loss.text(nothing),
             steps=STEPS,
             guidance_scale=GUIDANCE_SCALE,
             cameras=cameras,

@@ -8,9 +8,9 @@ import torch
 from genphoto.checkpoint import load
 from genphoto.data.dataset import DifferentialDataset, ProceduralScenes
 from genphoto.training.config_file import config_from, load_config
-from genphoto.training.examples import StepSampler, TrainingExamples, collate
+from genphoto.training.examples import StepSampler, collate
 from genphoto.training.loop import TrainingState, learning_rate
-from genphoto.training.run import dataset_of, parts_of, train
+from genphoto.training.run import dataset_of, examples_of, parts_of, train
 
 SIZE = [64, 96]
 SETTINGS = ["focal_length", "shutter_speed"]
@@ -122,17 +122,13 @@ def test_a_camera_encoder_can_be_blinded_for_an_experiment(tmp_path, cache, blin
     assert moved == (blind != "camera")
 
 
-def examples_of(chosen, dataset):
-    parts = parts_of(chosen)
-    latent = (16, SIZE[0] // 8, SIZE[1] // 8)
-    return TrainingExamples(
-        dataset, chosen.stages[0], parts.architecture, parts.image_model.tokenize, latent, "physical", chosen.seed
-    )
+def examples_in(chosen, dataset):
+    return examples_of(chosen, chosen.stages[0], parts_of(chosen), dataset)
 
 
 def test_an_example_depends_on_its_key_alone():
     chosen = config(stage())
-    one, two = (examples_of(chosen, dataset_of(chosen.data)) for _ in range(2))
+    one, two = (examples_in(chosen, dataset_of(chosen.data)) for _ in range(2))
     key = (1, 3, 17, 2)
     two[0, 0, 0, 3]
     first, second = one[key], two[key]
@@ -146,7 +142,7 @@ def test_an_example_depends_on_its_key_alone():
 def test_plain_prompts_are_a_piece_of_text_of_their_own():
     """Together with a caption they may be longer than the text encoder reads."""
     chosen = config(stage(blind="camera"))
-    examples = examples_of(chosen, dataset_of(chosen.data))
+    examples = examples_in(chosen, dataset_of(chosen.data))
     text = examples[0, 0, 0, 3]["text"]
     assert text.shape == (3, 2, 32)
     assert torch.equal(text[0, 0], text[2, 0])
@@ -167,7 +163,7 @@ def test_all_examples_of_a_step_vary_one_setting_and_resuming_skips_whole_steps(
 
 def test_batches_hold_the_setting_once():
     chosen = config(stage())
-    examples = examples_of(chosen, dataset_of(chosen.data))
+    examples = examples_in(chosen, dataset_of(chosen.data))
     batch = collate([examples[0, 0, 0, 3], examples[0, 2, 1, 3]])
     assert batch["setting"] == "focal_length"
     assert batch["frames"].shape == (2, 3, 3, *SIZE)
