@@ -11,10 +11,11 @@ from PIL import Image, ImageSequence
 from torch import Tensor
 
 from .photo_files import UNREADABLE, read_photo
+from .sweep_files import ANIMATION, SHEET
 
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 ANIMATIONS = ("GIF", "WEBP", "PNG")
-NOT_FRAMES = ("contact_sheet", "animation")  # how the names end of what stands beside the frames in a folder of ours
+NOT_FRAMES = (SHEET, Path(ANIMATION).stem)  # how the names end of what stands beside the frames in a folder of ours
 
 
 def read_frames(path: str | Path) -> list[Tensor]:

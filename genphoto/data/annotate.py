@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from ..camera.photo import disparity_from_depth, disparity_from_relative
+from ..contact_sheet import to_picture
 from ..photo_files import DEPTH_KINDS, read_photo
 from ..whole_file import whole_file
 from .photo_folder import MissingCaption, PhotoFiles, list_photos
@@ -122,7 +122,7 @@ class Captioner:
     @torch.inference_mode()
     def __call__(self, image: Tensor) -> str:
         """What a photograph (3,H,W), [0,1] sRGB, shows: the likeliest words, the same in every run."""
-        pixels = self.image_processor(images=_picture(image), return_tensors="pt")["pixel_values"]
+        pixels = self.image_processor(images=to_picture(image), return_tensors="pt")["pixel_values"]
         tokens = self.model.generate(
             pixel_values=pixels.to(self.model.device), max_new_tokens=CAPTION_TOKENS, do_sample=False
         )
@@ -143,7 +143,7 @@ class DepthEstimator:
             ValueError: the depth is the same everywhere, or not a number.
         """
         size = tuple(image.shape[1:])
-        pixels = self.image_processor(images=_picture(image), return_tensors="pt")["pixel_values"]
+        pixels = self.image_processor(images=to_picture(image), return_tensors="pt")["pixel_values"]
         estimate = self.model(pixel_values=pixels.to(self.model.device))
         # By position: these are `source_sizes` of ZoeDepth and `target_sizes` of all others.
         depth = self.image_processor.post_process_depth_estimation(estimate, [size])[0]["predicted_depth"].float()
@@ -258,10 +258,6 @@ def _depth_kind(config: object) -> str | None:
     if config.model_type == "dpt" and getattr(config.backbone_config, "model_type", None) == "dinov2":
         return None  # published ones are trained on NYU and KITTI, in meters, other DPTs on disparity
     return DEPTH_KIND_OF[config.model_type]
-
-
-def _picture(image: Tensor) -> Image.Image:
-    return Image.fromarray((image * 255).round().byte().permute(1, 2, 0).numpy())
 
 
 def _write_caption(path: Path, caption: str) -> None:
