@@ -118,21 +118,17 @@ class PhysicsSimulate(io.ComfyNode):
                     "bokeh discs. 0 is physical.",
                     advanced=True,
                 ),
-                io.Int.Input(
-                    "width",
-                    default=0,
-                    min=0,
-                    max=16384,
-                    tooltip="Width of the frames [px]; 0: as the photograph. Another shape is cut from its middle.",
-                    advanced=True,
-                ),
-                io.Int.Input(
-                    "height",
-                    default=0,
-                    min=0,
-                    max=16384,
-                    tooltip="Height of the frames [px]; 0: as the photograph. Another shape is cut from its middle.",
-                    advanced=True,
+                *(
+                    io.Int.Input(
+                        name,
+                        default=0,
+                        min=0,
+                        max=16384,
+                        tooltip=f"{name.capitalize()} of the frames [px]; 0: as the photograph. Another shape is cut "
+                        "from its middle.",
+                        advanced=True,
+                    )
+                    for name in ("width", "height")
                 ),
             ],
             outputs=[
