@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from ..comfy.checkout import NotFound, asked_for, find
+from ..comfy.checkout import find, find_or_reason
 from .frontend import SLOW, chromium, opened
 from .server import running
 
@@ -33,12 +33,9 @@ def pytest_collection_modifyitems(items):
 
 def _missing() -> str | None:
     """Why the tests cannot run here."""
-    try:
-        find(PACK)
-    except NotFound as reason:
-        if asked_for():
-            raise pytest.UsageError(str(reason)) from reason
-        return str(reason)
+    found = find_or_reason(PACK)
+    if isinstance(found, str):
+        return found
     if chromium() is None:
         if "CHROMIUM_PATH" in os.environ:
             raise pytest.UsageError(f"CHROMIUM_PATH = {os.environ['CHROMIUM_PATH']} cannot be executed.")

@@ -8,6 +8,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 REPORTS = "GENPHOTO_COMFY_REPORTS"  # set for the inner pytest only: the file that its reports go to
 NEEDED = ("aiohttp", "alembic", "comfy_aimdo", "comfy_kitchen", "torchsde", "pytest")
 INTERPRETERS = (".venv/bin/python", "venv/bin/python", ".venv/Scripts/python.exe", "venv/Scripts/python.exe")
@@ -19,11 +21,6 @@ HOW = (
 
 class NotFound(Exception):
     """No ComfyUI that can run here; the message says what was looked for."""
-
-
-def asked_for() -> bool:
-    """Whether someone named the ComfyUI to use, so that not finding it is an error."""
-    return "COMFYUI_PATH" in os.environ or "COMFYUI_PYTHON" in os.environ
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +46,16 @@ def find(pack: Path) -> Checkout:
     if path is None:
         raise NotFound(f"no ComfyUI checkout at {' or '.join(map(str, places))}. {HOW}")
     return Checkout(path, _interpreter(path))
+
+
+def find_or_reason(pack: Path) -> Checkout | str:
+    """The same for pytest, or why there is none; an error if someone named the ComfyUI to use."""
+    try:
+        return find(pack)
+    except NotFound as reason:
+        if "COMFYUI_PATH" in os.environ or "COMFYUI_PYTHON" in os.environ:
+            raise pytest.UsageError(str(reason)) from reason
+        return str(reason)
 
 
 def _interpreter(path: Path) -> Path:

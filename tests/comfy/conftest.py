@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from .checkout import REPORTS, Checkout, NotFound, asked_for, find, run_tests
+from .checkout import REPORTS, Checkout, find, find_or_reason, run_tests
 
 HERE = Path(__file__).parent
 PACK = HERE.parent.parent
@@ -32,16 +32,12 @@ def pytest_collection_modifyitems(config, items):
     mine = [item for item in items if _is_mine(item)]
     if not mine or REPORTS in os.environ:
         return
-    try:
-        checkout = find(PACK)
-    except NotFound as reason:
-        if asked_for():
-            raise pytest.UsageError(str(reason)) from reason
+    found = find_or_reason(PACK)
+    if isinstance(found, str):
         for item in mine:
-            item.add_marker(pytest.mark.skip(reason=str(reason)))
-    else:
-        if not checkout.is_ours:
-            config.stash[ELSEWHERE] = checkout
+            item.add_marker(pytest.mark.skip(reason=found))
+    elif not found.is_ours:
+        config.stash[ELSEWHERE] = found
 
 
 @pytest.hookimpl(tryfirst=True)
