@@ -10,7 +10,8 @@ import torch
 from PIL import Image, ImageSequence
 from torch import Tensor
 
-from .photo_files import UNREADABLE, read_photo
+from .photo_files import read_photo
+from .picture_files import UNREADABLE
 from .sweep_files import ANIMATION, SHEET
 
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")

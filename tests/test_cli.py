@@ -146,7 +146,7 @@ def test_exif_is_the_base_camera_and_options_win(tmp_path, capsys):
     base = CameraSweep.from_json((tmp_path / "a" / "sweep.json").read_text()).base
     assert (base.focal_length_mm, base.iso, base.exposure_time_s) == (50, 800, pytest.approx(0.02))
     line = capsys.readouterr().out.splitlines()[0]
-    assert "EXIF: focal_length_mm 50, exposure_time_s 0.02." in line
+    assert "EXIF: focal_length_mm 50, exposure_time_s 0.02;" in line
     assert "--base-focal-length" in line
 
 
@@ -162,7 +162,20 @@ def test_an_extended_low_iso_of_exif_is_left_out(tmp_path, out, capsys):
     path = photo_with_exif(tmp_path / "exif.jpg", iso=50)
     assert run(path, "--setting", "shutter_speed", "--values", 0.5, "--out", out) == 0
     assert (frames_in(out)[0] - read_photo(path)).abs().max() < 1.5 / 255
-    assert "iso 50 (left out" in capsys.readouterr().out
+    assert "iso 50 was left out" in capsys.readouterr().out
+
+
+def test_a_telephoto_lens_focuses_beyond_its_focal_length(tmp_path, out, capsys):
+    path = photo_with_exif(tmp_path / "exif.jpg", focal=2000.0)
+    assert run(path, "--setting", "color_temperature", "--values", 3000, 6504, "--out", out) == 0
+    assert "focus at 20 m" in capsys.readouterr().out
+
+
+def test_a_phone_of_unknown_sensor_is_not_cropped_as_full_frame(tmp_path, out, capsys):
+    path = photo_with_exif(tmp_path / "exif.jpg", focal=4.2)
+    assert run(path, "--setting", "focal_length", "--values", 24, 48, "--out", out) == 0
+    assert (frames_in(out)[0] - read_photo(path)).abs().max() < 1.5 / 255
+    assert "4.2 mm was left out" in capsys.readouterr().out
 
 
 ZOOM = ["--setting", "focal_length", "--values", "24", "35"]

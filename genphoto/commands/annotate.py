@@ -8,7 +8,7 @@ from pathlib import Path
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from ..photo_files import DEPTH_KINDS
+from ..depth_files import DEPTH_KINDS
 from .arguments import chosen_device
 
 EXAMPLES = """examples:

@@ -16,8 +16,10 @@ from ..camera.photo import Photo
 from ..camera.sensor import SENSORS, sensor_named
 from ..camera.settings import setting_named
 from ..camera.sweep import CameraSweep
+from ..depth_files import DEPTH_KINDS, read_depth
 from ..exif import SIMULATED
-from ..photo_files import DEPTH_KINDS, read_camera, read_depth, read_photo
+from ..exif_camera import ExifCamera, read_camera
+from ..photo_files import read_photo
 from ..sweep_files import SweepFiles
 from .arguments import chosen_device, picture_size, seed_number, typed
 from .output_folder import add_output_arguments, output_folder
@@ -36,6 +38,8 @@ BASE = {
     "iso": ("--iso", None, "ISO of the photograph and of all frames"),
     "focus_distance_m": ("--focus-distance", None, "distance in focus [m]; default with depth: the picture's center"),
 }
+
+NEAREST_FOCUS = 10  # focal lengths: where a telephoto lens focuses whose distance nobody said
 
 EXAMPLES = """examples:
   python -m genphoto simulate photo.jpg --setting focal_length --values 24 35 50 70 --out zoom
@@ -148,27 +152,28 @@ def _sweep(args: argparse.Namespace) -> tuple[CameraSweep, str]:
     written = read_sweep(args)
     chosen = {f: v for f in BASE if (v := getattr(args, f)) is not None}
     chosen |= {"sensor": sensor_named(args.sensor)} if args.sensor else {}
-    found, source = {}, ""
-    if written is not None:
-        base = written.base
-    else:
-        base = setting_named(args.settings[0]["setting"]).base
-        if args.variant == "physical":
-            found = read_camera(args.photo, sensor_known=bool(args.sensor))
-    found = {f: v for f, v in found.items() if f not in chosen}
-    said = {f: f"{f} {v:.4g}" for f, v in found.items()}
-    sensor = chosen.get("sensor", base.sensor)
-    if found.get("iso", math.inf) < sensor.base_iso:
-        del found["iso"]  # extended low ISO: metadata of the base ISO's gain
-        said["iso"] += f" (left out: below the base ISO {sensor.base_iso:g} of {sensor.name})"
-    if said:
-        source = f"Base camera from EXIF: {', '.join(said.values())}. Override: {', '.join(BASE[f][0] for f in said)}."
-    base = replace(base, **(found | chosen))
+    base = written.base if written else setting_named(args.settings[0]["setting"]).base
     if args.blades is not None:
-        base = replace(base, aperture=replace(base.aperture, blades=args.blades))
-    if written is not None:
-        return replace(written, base=base), source
-    return CameraSweep(read_values(args.settings), base), source
+        chosen["aperture"] = replace(base.aperture, blades=args.blades)
+    if written:
+        return replace(written, base=replace(base, **chosen)), ""
+    exif = read_camera(args.photo, sensor_known=bool(args.sensor)) if args.variant == "physical" else ExifCamera()
+    found = {f: v for f, v in exif.values.items() if f not in chosen}
+    remarks = [remark for f, remark in exif.remarks.items() if f not in chosen]
+    sensor = chosen.get("sensor", base.sensor)
+    if (iso := found.get("iso", math.inf)) < sensor.base_iso:
+        del found["iso"]  # extended low ISO: metadata of the base ISO's gain
+        remarks.append(f"iso {iso:g} was left out: below the base ISO {sensor.base_iso:g} of {sensor.name}")
+    focal_mm = found.get("focal_length_mm", 0)
+    if "focus_distance_m" not in chosen and focal_mm >= 1000 * base.focus_distance_m:
+        found["focus_distance_m"] = NEAREST_FOCUS * focal_mm / 1000
+        remarks.append(f"focus at {found['focus_distance_m']:g} m, since no lens of {focal_mm:g} mm focuses nearer")
+    source = ""
+    if spoken := [f for f in BASE if f not in chosen and (f in exif.values or f in exif.remarks)]:
+        said = ", ".join(f"{f} {found[f]:.4g}" for f in spoken if f in found) or "nothing"
+        source = "; ".join([f"Base camera from EXIF: {said}", *remarks])
+        source += f". Override: {', '.join(BASE[f][0] for f in spoken)}."
+    return CameraSweep(read_values(args.settings), replace(base, **(found | chosen))), source
 
 
 def _focused(args: argparse.Namespace, photo: Photo, sweep: CameraSweep) -> CameraSweep:

@@ -19,7 +19,8 @@ from pathlib import Path
 import torch
 
 from ..camera.photo import Photo, disparity_from_relative
-from ..photo_files import DEPTH_KINDS, read_depth, read_photo
+from ..depth_files import DEPTH_KINDS, read_depth
+from ..photo_files import read_photo
 
 log = logging.getLogger(__name__)
 

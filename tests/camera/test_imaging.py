@@ -12,6 +12,7 @@ from genphoto.camera.photo import (
     disparity_from_depth,
     disparity_from_relative,
     disparity_from_relative_distance,
+    one_band,
 )
 from genphoto.camera.settings import SETTINGS
 from genphoto.camera.settings.aperture import with_f_number
@@ -256,7 +257,9 @@ def test_sky_is_infinitely_far():
     ("make", "message"),
     [
         (lambda: disparity_from_relative(torch.ones(4, 6)), "constant"),
-        (lambda: disparity_from_relative(torch.full((4, 6), torch.nan)), "constant"),
+        (lambda: disparity_from_relative(torch.full((4, 6), torch.nan)), "24 of 24 values"),
+        (lambda: disparity_from_relative(torch.tensor([[1, 2, torch.nan]])), "1 of 3 values"),
+        (lambda: one_band(torch.rand(3, 4, 6)), "colors have no order"),
         (lambda: disparity_from_relative(torch.rand(4, 6), 2, 1), "2 m must be above 0 and below the farthest, 1 m"),
         (lambda: disparity_from_depth(torch.zeros(4, 6)), "no valid distance"),
     ],
@@ -264,6 +267,12 @@ def test_sky_is_infinitely_far():
 def test_depth_that_says_nothing_is_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_grey_of_three_bands_is_one(photo):
+    grey = torch.linspace(0, 1, 24).reshape(4, 6)
+    assert torch.equal(one_band(grey.expand(3, -1, -1)), grey)
+    assert torch.equal(one_band(torch.stack([grey, grey + 1 / 255, grey - 1 / 255])), grey)
 
 
 def test_focus_distance_is_picked_from_the_depth(photo):
