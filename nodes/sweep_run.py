@@ -74,7 +74,7 @@ class SweepRun:
 
     def magnifications(self) -> torch.Tensor:
         """How large frames (F,) show things relative to the first, by the cameras that work from the start."""
-        larger = torch.ones(self.frames, dtype=torch.float64)
+        larger = torch.ones(self.frames)
         for camera in self.cameras:
             if camera.start_percent == 0:
                 larger = larger * camera.condition.magnifications(camera.strength)

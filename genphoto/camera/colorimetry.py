@@ -124,7 +124,7 @@ def apply_matrix(image: Tensor, matrix: Tensor) -> Tensor:
     if image.ndim < 3 or image.shape[-3] != 3:
         raise ValueError(f"image has shape {tuple(image.shape)}; a color matrix needs (..., 3, H, W).")
     dtype = torch.promote_types(image.dtype, torch.float32)
-    return torch.einsum("ij,...jhw->...ihw", matrix.to(image.device, dtype), image.to(dtype)).to(image.dtype)
+    return torch.einsum("ij,...jhw->...ihw", matrix.to(dtype).to(image.device), image.to(dtype)).to(image.dtype)
 
 
 def _planckian_locus(kelvin: float) -> tuple[float, float, float, float]:
