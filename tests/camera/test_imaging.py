@@ -7,6 +7,7 @@ import torch
 from genphoto.camera.camera import Camera
 from genphoto.camera.colorimetry import srgb_to_linear
 from genphoto.camera.imaging import photograph, simulate
+from genphoto.camera.optics import blur_radius_px
 from genphoto.camera.photo import (
     Photo,
     disparity_from_depth,
@@ -92,6 +93,25 @@ def test_bokeh_blurs_what_is_out_of_focus_and_nothing_else(photo):
     assert error[-10:].mean() > 0.02
 
 
+@pytest.mark.parametrize("f_number", [4.0, 16.0, 22.0, 63.0])
+def test_a_sharp_photograph_is_blurred_by_the_whole_thin_lens(f_number):
+    """The second moment of a point's image along x is R^2 / 4 of the circle of confusion."""
+    side = 401
+    picture = torch.zeros(3, side, side)
+    picture[:, side // 2, side // 2] = 1.0
+    photo = Photo(picture, torch.full((side, side), 0.01), Camera(400, focus_distance_m=20.0))
+    camera = with_f_number(photo.camera, f_number)
+    spot = srgb_to_linear(photograph(photo, camera))[0].double()
+    x = torch.arange(side) - side // 2
+    radius = 2 * ((spot.sum(0) * x.square()).sum() / spot.sum()).sqrt()
+    assert float(radius) == pytest.approx(abs(float(blur_radius_px(torch.tensor(0.01), camera, side))), rel=5e-3)
+
+
+def test_a_sharp_photograph_stays_sharp_in_a_zoom_with_depth(photo):
+    camera = replace(photo.camera, focal_length_mm=2 * photo.camera.focal_length_mm)
+    assert torch.equal(photograph(photo, camera), photograph(replace(photo, disparity=None), camera))
+
+
 def test_the_blur_that_the_photo_has_is_not_added_twice(photo):
     """Stopping down cannot sharpen, and the same f-number adds nothing, whatever the rest does."""
     taken = Camera(85, 1.4, 2.0)
@@ -162,7 +182,7 @@ def test_settings_vary_together(photo):
 def test_frames_are_differentiable_where_the_physics_is(photo):
     image = photo.image.clone().requires_grad_()
     disparity = photo.disparity.clone().requires_grad_()
-    camera = Camera(30, 0.5, 2.0, 0.4, 100, 5000)
+    camera = Camera(30, 0.5, 2.0, 0.4 * (0.5 / 64) ** 2, 100, 5000)  # the light of f/64 and 0.4 s
     photograph(Photo(image, disparity), camera).square().mean().backward()
     for gradient in (image.grad, disparity.grad):
         assert torch.isfinite(gradient).all()
