@@ -190,7 +190,7 @@ REFUSED = {
     "no setting": ([], ["--setting", "--sweep"]),
     "values first": (["--values", "3"], ["--values", "--setting NAME before"]),
     "half a range": (["--setting", "focal_length", "--start", "24"], ["--start V --stop V --frames N"]),
-    "no frames": (["--setting", "bokeh", "--start", "1", "--stop", "2", "--frames", "0"], ["frames = 0", "1 and"]),
+    "no frames": (["--setting", "bokeh", "--start", "1", "--stop", "2", "--frames", "0"], ["from 1 to 10000"]),
     "twice": ([*ZOOM, *ZOOM], ["focal_length", "twice"]),
     "uneven": ([*ZOOM, "--setting", "shutter_speed", "--values", "1"], ["same number", "shutter_speed"]),
     "wide": (["--setting", "focal_length", "--values", "20"], ["20 mm", "24 mm", "--base-focal-length"]),
@@ -205,7 +205,7 @@ REFUSED = {
     "published two": ([*ZOOM, "--setting", "shutter_speed", "--values", "1", ".5", "--variant", "published"], ["one"]),
     "published seed": ([*ZOOM, "--variant", "published", "--seed", "1"], ["--seed", "--variant physical"]),
     "bad seed": ([*ZOOM, "--seed", "1e9"], ["--seed", "'1e9'", "whole number"]),
-    "bad highlights": ([*ZOOM, "--highlights", "nan"], ["nan", "stops", "finite"]),
+    "bad highlights": ([*ZOOM, "--highlights", "nan"], ["nan", "stops", "from 0 to 16"]),
     "unknown option": ([*ZOOM, "--zoom", "2"], ["--zoom", "--help"]),
 }
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 from tqdm import tqdm
 
+from ..camera.aperture import MOST_BLADES
+from ..camera.camera import LIMITS
+from ..camera.defocus import MOST_HIGHLIGHT_STOPS
 from ..camera.imaging import VARIANTS, simulate
 from ..camera.optics import crop_ratio
 from ..camera.photo import Photo
@@ -21,7 +23,7 @@ from ..exif import SIMULATED
 from ..exif_camera import ExifCamera, read_camera
 from ..photo_files import read_photo
 from ..sweep_files import SweepFiles
-from .arguments import chosen_device, picture_size, seed_number, typed
+from .arguments import DISTANCE_M, chosen_device, file_path, number, picture_size, seed_number, typed
 from .output_folder import add_output_arguments, output_folder
 from .sweep_arguments import add_sweep_arguments, read_sweep, read_values
 
@@ -60,12 +62,12 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.set_defaults(run=simulate_files)
-    command.add_argument("photo", type=Path, metavar="PHOTO", help="JPEG, PNG, TIFF or WebP; converted to sRGB")
+    command.add_argument("photo", type=file_path, metavar="PHOTO", help="JPEG, PNG, TIFF or WebP; converted to sRGB")
     add_sweep_arguments(command)
 
     group = command.add_argument_group("depth")
     group.add_argument(
-        "--depth", type=Path, metavar="FILE", help="depth of the photograph, same size: PNG, TIFF or .npy"
+        "--depth", type=file_path, metavar="FILE", help="depth of the photograph, same size: PNG, TIFF or .npy"
     )
     group.add_argument(
         "--depth-kind",
@@ -73,20 +75,30 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help="disparity: larger is nearer (default for pictures); distance: larger is farther, in proportion; "
         "metric: meters in .npy, millimeters in 16-bit pictures",
     )
-    group.add_argument("--near", type=float, metavar="M", help="distance of the nearest point [m] (default 1)")
-    group.add_argument("--far", type=float, metavar="M", help="distance of the farthest point [m] (default 1000)")
+    group.add_argument("--near", type=DISTANCE_M, metavar="M", help="distance of the nearest point [m] (default 1)")
+    group.add_argument("--far", type=DISTANCE_M, metavar="M", help="distance of the farthest point [m] (default 1000)")
 
     group = command.add_argument_group(
         "base camera", "what took the photograph; default: its EXIF, else neutral values"
     )
     for field, (option, setting, text) in BASE.items():
-        kind = typed(setting_named(setting).parse) if setting else float
+        unit, low, high = LIMITS[field]
+        kind = typed(setting_named(setting).parse) if setting else number(low, high, unit)
         group.add_argument(option, dest=field, type=kind, metavar=field.rsplit("_", 1)[-1].upper(), help=text)
     group.add_argument(
-        "--focus-point", type=float, nargs=2, metavar=("X", "Y"), help="focus on this point: shares of width and height"
+        "--focus-point",
+        type=number(0, 1),
+        nargs=2,
+        metavar=("X", "Y"),
+        help="focus on this point: shares of width and height",
     )
     group.add_argument("--sensor", choices=[s.name for s in SENSORS], help="sensor (default full-frame)")
-    group.add_argument("--blades", type=int, metavar="N", help="blades of the iris, 0 or 3 and more (default 0: round)")
+    group.add_argument(
+        "--blades",
+        type=number(0, MOST_BLADES, whole=True),
+        metavar="N",
+        help="blades of the iris, 0 or 3 and more (default 0: round)",
+    )
 
     group = command.add_argument_group("rendering")
     group.add_argument("--variant", choices=VARIANTS, default="physical", help="default physical")
@@ -100,7 +112,11 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help="add the sensor's noise (default: none, the expected frame)",
     )
     group.add_argument(
-        "--highlights", type=float, default=0.0, metavar="STOPS", help="extend clipped lights (default 0)"
+        "--highlights",
+        type=number(0, MOST_HIGHLIGHT_STOPS, "stops"),
+        default=0.0,
+        metavar="STOPS",
+        help="extend clipped lights (default 0)",
     )
     group.add_argument("--dial", action="store_true", help="kelvin is the white balance dial's: 2000 K turns blue")
     group.add_argument("--device", choices=("cpu", "cuda", "mps"), help="default: cuda, else mps, else cpu")
@@ -124,7 +140,7 @@ def simulate_files(args: argparse.Namespace) -> None:
         photo = replace(photo, camera=sweep.base)
         _check_angles(sweep)
 
-    options = {"highlights": args.highlights, "dial": args.dial} | _generator(args.seed)
+    options = {"highlights": args.highlights} | _generator(args.seed)
     files = SweepFiles(sweep, SIMULATED, document=True)
     with output_folder(args, files.names) as folder:
         if source:
@@ -156,7 +172,7 @@ def _sweep(args: argparse.Namespace) -> tuple[CameraSweep, str]:
     if args.blades is not None:
         chosen["aperture"] = replace(base.aperture, blades=args.blades)
     if written:
-        return replace(written, base=replace(base, **chosen)), ""
+        return replace(written, base=replace(base, **chosen), dial=args.dial or written.dial), ""
     exif = read_camera(args.photo, sensor_known=bool(args.sensor)) if args.variant == "physical" else ExifCamera()
     found = {f: v for f, v in exif.values.items() if f not in chosen}
     remarks = [remark for f, remark in exif.remarks.items() if f not in chosen]
@@ -173,7 +189,7 @@ def _sweep(args: argparse.Namespace) -> tuple[CameraSweep, str]:
         said = ", ".join(f"{f} {found[f]:.4g}" for f in spoken if f in found) or "nothing"
         source = "; ".join([f"Base camera from EXIF: {said}", *remarks])
         source += f". Override: {', '.join(BASE[f][0] for f in spoken)}."
-    return CameraSweep(read_values(args.settings), replace(base, **(found | chosen))), source
+    return CameraSweep(read_values(args.settings), replace(base, **(found | chosen)), args.dial), source
 
 
 def _focused(args: argparse.Namespace, photo: Photo, sweep: CameraSweep) -> CameraSweep:
@@ -213,4 +229,4 @@ def _generator(seed: int | None) -> dict[str, torch.Generator]:
 
 
 def _frame_of(sweep: CameraSweep, index: int) -> CameraSweep:
-    return CameraSweep({name: values[index : index + 1] for name, values in sweep.values.items()}, sweep.base)
+    return replace(sweep, values={name: values[index : index + 1] for name, values in sweep.values.items()})
