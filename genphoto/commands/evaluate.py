@@ -252,7 +252,7 @@ def _measure(frames, sweep, prompt, ruler, disparity, report):
     batch, rows = torch.stack(frames), {}
     if ruler.distance is not None:
         adjacent = adjacent_lpips(batch, ruler.distance)
-        compensated = compensated_lpips(batch, sweep.cameras, ruler.distance, disparity)
+        compensated = compensated_lpips(batch, sweep.cameras, ruler.distance, disparity, sweep.dial)
         numbers["lpips"] = {
             "adjacent": adjacent,
             "adjacent_mean": _mean(adjacent),
