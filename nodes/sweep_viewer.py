@@ -43,6 +43,8 @@ class GenPhotoSweepViewer(io.ComfyNode):
         cls, images: torch.Tensor, sweep: CameraSweep | None = None, compare: torch.Tensor | None = None
     ) -> io.NodeOutput:
         labels, compared = _labels(len(images), sweep), []
+        for index in (~torch.isfinite(images).flatten(1).all(1)).nonzero().flatten().tolist():
+            labels[index] += " (no picture: its values are NaN)"
         if compare is not None:
             times, rest = divmod(len(images), len(compare))
             if rest:

@@ -213,6 +213,25 @@ def test_a_pillow_that_writes_no_camera_tags_is_refused():
     require_written(whole, ExifTags.Base.FNumber)
 
 
+def test_equal_frames_all_survive_in_an_animation(tmp_path):
+    pictures = torch.cat([frames()[:1], torch.ones_like(frames())])
+    sweep = CameraSweep({"shutter_speed": [0.1, 1, 2, 4]})
+    for quality in (1, 50, 100):
+        written(tmp_path / str(quality), sweep, pictures, fps=2.0, quality=quality)
+        again = torch.stack(read_frames(tmp_path / str(quality) / "animation.webp"))
+        assert len(again) == 4
+        assert (again[1:] - 1).abs().mean() < 3 / 255
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_a_frame_that_is_no_picture_is_refused_by_its_number(tmp_path, value):
+    pictures = frames().clone()
+    pictures[1, 0, 0, 0] = value
+    with pytest.raises(ValueError, match=r"Frame 2 of 3 .* no numbers"):
+        written(tmp_path / "out", pictures=pictures)
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_frames_of_any_precision_are_taken(dtype, tmp_path):
     exact, given = written(tmp_path / "a")[0], written(tmp_path / "b", pictures=frames().to(dtype))[0]

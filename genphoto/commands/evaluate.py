@@ -19,7 +19,7 @@ from ..camera.setting import Progress
 from ..camera.sweep import CameraSweep
 from ..contact_sheet import contact_sheet
 from ..depth_files import DEPTH_KINDS, read_depth
-from ..frame_files import read_frames
+from ..frame_files import merged_frames_hint, read_frames
 from ..metrics.following import PUBLISHED_CLIP, Following, clip_following, require_prompt
 from ..metrics.perceptual import BACKBONES, Distance, adjacent_lpips, compensated_lpips, lpips_distance
 from ..metrics.plot import plot_report
@@ -226,6 +226,8 @@ def _entry(
 ) -> tuple[Entry, bool]:
     """What was found in a sequence, and whether that was known before; it is kept in `folder`."""
     frames = read_frames(path)
+    if len(frames) != len(sweep) and not path.is_dir():
+        raise ValueError(f"{path} holds {len(frames)} frames for a sweep of {len(sweep)}.{merged_frames_hint(path)}")
     disparity = ruler.disparity_of(tuple(frames[0].shape[1:]))
     pictures = [*frames, *(ruler.reference or ()), *(() if disparity is None else (disparity,))]
     key = _key(pictures, sweep.to_json(), str(prompt), *ruler.names)
