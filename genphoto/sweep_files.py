@@ -72,7 +72,7 @@ class SweepFiles:
         Raises:
             ValueError: a file cannot be written, or its format cannot hold what belongs into it.
         """
-        labels, count = self.sweep.labels, len(self.sweep)
+        labels, count = self.sweep.captions, len(self.sweep)
         paths = iter([folder / name for name in self.names])
         shown, moving = [], []
         for number, (frame, camera, label) in enumerate(zip(frames, self.sweep.cameras, labels, strict=True), 1):
@@ -139,6 +139,8 @@ class SweepFiles:
         self, words: str, number: int | None = None, camera: Camera | None = None, workflow: bool = True
     ) -> bytes:
         frame = {"frame": number, "color_temperature_k": camera.color_temperature_k} if camera else {}
+        if camera and self.sweep.captions[number - 1] != self.sweep.labels[number - 1]:
+            frame["asked_for_in_vain"] = self.sweep.captions[number - 1]
         comment = {"synthetic_image": self.origin, **frame, "sweep": json.loads(self.sweep.to_json())}
         said = f"Synthetic image, {self.origin}. {words}"
         return exif(said, comment, camera, self.workflow if workflow else {})

@@ -75,8 +75,8 @@ def _labels(count: int, sweep: CameraSweep | None) -> list[str]:
             "'Rebatch Images'."
         )
     if sweeps == 1:
-        return list(sweep.labels)
-    return [f"{label} (sweep {number + 1})" for number in range(sweeps) for label in sweep.labels]
+        return list(sweep.captions)
+    return [f"{label} (sweep {number + 1})" for number in range(sweeps) for label in sweep.captions]
 
 
 def _frames(count: int) -> str:
