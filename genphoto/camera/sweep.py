@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..text_files import from_json
 from .camera import Camera
 from .checks import require_in_range
 from .setting import CameraSetting
@@ -119,9 +119,9 @@ class CameraSweep:
     def from_json(cls, text: str) -> CameraSweep:
         """The inverse of `to_json`; every value is validated again."""
         try:
-            document: Any = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"This is not a camera sweep: not valid JSON ({error}).") from None
+            document: Any = from_json(text)
+        except ValueError as error:
+            raise ValueError(f"This is not a camera sweep: {error}.") from None
         if not isinstance(document, dict) or document.get("format") != FORMAT:
             raise ValueError(f'This is not a camera sweep: "format" is not "{FORMAT}".')
         if document.get("version") != VERSION:
@@ -135,27 +135,12 @@ class CameraSweep:
 
 def _parsed(setting: CameraSetting, values: Sequence[float | str]) -> tuple[float, ...]:
     if isinstance(values, str):
-        values = _split(values)
+        values = setting.split(values)
     elif hasattr(values, "tolist"):  # an array or a tensor
         values = values.tolist()
     if not isinstance(values, Sequence) or not values:
         raise ValueError(f"{setting.label}: the sweep has no values. Give at least one, in {setting.unit}.")
     return tuple(setting.parse(value) for value in values)
-
-
-def _split(text: str) -> list[str]:
-    """The values of a text: "24 mm, 35 mm" is two; a word without digits belongs to the number before it."""
-    values: list[str] = []
-    before = ""
-    for word in re.split(r"[,;\s]+", text.strip()):
-        if any(character.isdigit() for character in word):
-            values.append(before + word)
-            before = ""
-        elif values:
-            values[-1] += word
-        else:
-            before += word
-    return [*values, before] if before else values
 
 
 def _shares(count: int) -> list[float]:

@@ -135,6 +135,8 @@ def test_json_round_trip_is_equal():
     ("text", "message"),
     [
         ("{", "not valid JSON"),
+        ("[" * 100_000, "not valid JSON .*nested too deep"),
+        ('{"values": ' + "9" * 5000 + "}", "not valid JSON .*digits"),
         ("[]", "format"),
         ('{"format": "genphoto-sweep", "version": 2}', "version 2.*reads version 1"),
         ('{"format": "genphoto-sweep", "version": 1, "values": {"focal_length": []}, "base": {}}', "no values"),
