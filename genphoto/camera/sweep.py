@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..text_files import from_json
+from ..text_files import InvalidJson, from_json
 from .camera import Camera
 from .checks import require_in_range
 from .setting import CameraSetting
@@ -120,7 +120,7 @@ class CameraSweep:
         """The inverse of `to_json`; every value is validated again."""
         try:
             document: Any = from_json(text)
-        except ValueError as error:
+        except InvalidJson as error:
             raise ValueError(f"This is not a camera sweep: {error}.") from None
         if not isinstance(document, dict) or document.get("format") != FORMAT:
             raise ValueError(f'This is not a camera sweep: "format" is not "{FORMAT}".')

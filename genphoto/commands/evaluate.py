@@ -26,6 +26,7 @@ from ..metrics.report_page import Entry, report_page
 from ..metrics.sweep_metrics import measure_sweep
 from ..photo_files import DEPTH_KINDS, read_depth
 from ..sweep_files import SWEEP
+from ..text_files import read_text
 from ..whole_file import whole_file
 from .sweep_arguments import add_sweep_arguments, read_sweep, read_values
 
@@ -142,7 +143,7 @@ def evaluate_files(args: argparse.Namespace) -> None:
                 bar.update(index + done - bar.n)
 
             try:
-                entry, measured_before = _entry(path, sweep or _sweep_of(path), prompt, ruler, args.out / PARTS, report)
+                entry, measured_before = _entry(path, sweep or sweep_of(path), prompt, ruler, args.out / PARTS, report)
                 known += measured_before
             except ValueError as error:
                 entry = Entry(str(path), {"error": str(error)})
@@ -166,7 +167,8 @@ def _common_sweep(args: argparse.Namespace) -> CameraSweep | None:
     return read_sweep(args) or CameraSweep(read_values(args.settings))
 
 
-def _sweep_of(path: Path) -> CameraSweep:
+def sweep_of(path: Path) -> CameraSweep:
+    """The sweep that lies in a folder of frames, or beside an animation."""
     file = path / SWEEP if path.is_dir() else path.with_suffix(".json")
     if not path.exists():
         raise ValueError(f"{path} does not exist. Check the path.")
@@ -175,7 +177,7 @@ def _sweep_of(path: Path) -> CameraSweep:
             f"Nothing says what was asked for: there is no {file}. Give --setting NAME with --values, one per frame."
         )
     try:
-        return CameraSweep.from_json(file.read_text(encoding="utf-8"))
+        return CameraSweep.from_json(read_text(file))
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..camera.settings import SETTINGS, setting_named
 from ..camera.sweep import CameraSweep
+from ..text_files import read_text
 
 SPACINGS = {"linear": CameraSweep.linear, "stops": CameraSweep.stops}
 
@@ -63,7 +64,7 @@ def read_values(settings: list[dict[str, object]]) -> dict[str, Sequence[float |
 
 def _sweep_in(path: Path) -> CameraSweep:
     try:
-        return CameraSweep.from_json(path.read_text(encoding="utf-8"))
+        return CameraSweep.from_json(read_text(path))
     except OSError as error:
         raise ValueError(f"--sweep {path} cannot be read: {error.strerror}. Check the path.") from None
     except ValueError as error:

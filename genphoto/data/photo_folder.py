@@ -10,7 +10,6 @@ name_depth.png  its depth, or depth/name.png: grey PNG or TIFF, or .npy. name_di
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 from collections import Counter
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import torch
 
 from ..camera.photo import Photo, disparity_from_relative
 from ..photo_files import DEPTH_KINDS, read_depth, read_photo
+from ..text_files import from_json, read_text
 
 log = logging.getLogger(__name__)
 
@@ -58,14 +58,14 @@ class PhotoFiles:
 
         Raises:
             MissingCaption: there is none, or it is empty.
-            ValueError: name.txt is not UTF-8 text.
+            ValueError: name.txt is not text in UTF-8 or, with a byte order mark, UTF-16.
         """
         file = self.path.with_suffix(".txt")
         try:
-            written = file.read_text(encoding="utf-8-sig")
+            written = read_text(file)
         except FileNotFoundError:
             written = None
-        except UnicodeDecodeError:
+        except ValueError:
             raise ValueError("its caption is not UTF-8 text") from None
         for text in (written, self.listed):
             if text and text.strip():
@@ -240,17 +240,21 @@ def _listed_captions(path: Path) -> dict[str, str]:
     if not path.exists():
         return {}
     captions = {}
-    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+    try:
+        lines = read_text(path).split("\n")
+    except ValueError as error:
+        raise ValueError(f"{path} is {error}. Save it as UTF-8.") from None
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
-            entry = json.loads(line.decode("utf-8-sig"))
+            entry = from_json(line)
             name, text = entry["file_name"], entry.get("text")
             if not isinstance(name, str) or not isinstance(text, str | None):
                 raise TypeError
         except (ValueError, KeyError, TypeError, AttributeError):
             raise ValueError(
-                f'{path}, line {number} is not {{"file_name": "name.jpg", "text": "its caption"}}, in UTF-8. '
+                f'{path}, line {number} is not {{"file_name": "name.jpg", "text": "its caption"}}. '
                 "Correct it, or remove the file."
             ) from None
         if text is not None:
