@@ -3,7 +3,13 @@
 import torch
 from comfy_api.latest import io
 
-from ..genphoto.camera.photo import disparity_from_depth, disparity_from_relative, disparity_from_relative_distance
+from ..genphoto.camera.photo import (
+    FARTHEST_M,
+    NEAREST_M,
+    disparity_from_depth,
+    disparity_from_relative,
+    disparity_from_relative_distance,
+)
 
 DEPTH_SOCKETS = [io.Image, io.Mask, io.Custom("DA3_GEOMETRY"), io.Custom("MOGE_GEOMETRY")]
 # How a depth map becomes disparity, (map, near_m, far_m) -> (H,W) [1/m]. The keys are stored in workflows.
@@ -20,16 +26,16 @@ DEPTH_ADVICE = (
 DEPTH_RANGE = {
     "near_m": dict(
         default=1.0,
-        min=0.01,
-        max=1000.0,
+        min=NEAREST_M[0],
+        max=NEAREST_M[1],
         step=0.01,
         round=0.001,
         tooltip="Distance of the nearest point [m], where the depth has no unit of its own.",
     ),
     "far_m": dict(
         default=1000.0,
-        min=0.02,
-        max=10000.0,
+        min=FARTHEST_M[0],
+        max=FARTHEST_M[1],
         step=1.0,
         tooltip="Distance of the farthest point of a depth map [m]; 1000 is as good as infinity.",
     ),

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from comfy_api.latest import io
 
+from ..genphoto.camera.defocus import MOST_HIGHLIGHTS
 from ..genphoto.camera.imaging import VARIANTS, simulate
 from ..genphoto.camera.photo import MissingDepth, Photo
 from ..genphoto.camera.sweep import CameraSweep
@@ -112,7 +113,7 @@ class PhysicsSimulate(io.ComfyNode):
                     "highlights",
                     default=0.0,
                     min=0.0,
-                    max=6.0,
+                    max=MOST_HIGHLIGHTS,
                     step=0.1,
                     tooltip="Artistic: how many stops clipped highlights are extended before they blur, for brighter "
                     "bokeh discs. 0 is physical.",

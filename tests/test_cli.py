@@ -192,7 +192,7 @@ REFUSED = {
     "published two": ([*ZOOM, "--setting", "shutter_speed", "--values", "1", ".5", "--variant", "published"], ["one"]),
     "published seed": ([*ZOOM, "--variant", "published", "--seed", "1"], ["--seed", "--variant physical"]),
     "bad seed": ([*ZOOM, "--seed", "1e9"], ["--seed", "'1e9'", "whole number"]),
-    "bad highlights": ([*ZOOM, "--highlights", "nan"], ["nan", "stops", "finite"]),
+    "bad highlights": ([*ZOOM, "--highlights", "nan"], ["--highlights", "nan", "0 and 6 stops"]),
     "unknown option": ([*ZOOM, "--zoom", "2"], ["--zoom", "--help"]),
 }
 

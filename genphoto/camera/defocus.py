@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .aperture import Aperture, iris_kernel
+from .checks import require_in_range
 from .hidden_surface import continue_far_side, sides_of_edges
 
 RADIUS_STEP_PX = 0.5  # between layers near focus
@@ -29,6 +30,7 @@ FILL_WEIGHT = 0.1  # of a guessed hidden pixel against one that the camera saw
 GIVEN_WEIGHT = 0.5  # of a hidden pixel from the caller
 DIRECT_REACH_PX = 4  # CPU conv2d is fast up to 9 x 9 taps and very slow above: FFT from there
 OUTSIDE = 1e30  # layer position beyond every layer
+MOST_HIGHLIGHTS = 6.0  # stops by which clipped highlights can be extended
 HIGHLIGHT_START = 0.9  # linear value from which a highlight counts as partly clipped
 LEAST_KNOWN = 1e-3  # share of a blur disc below which nothing is known about a layer
 
@@ -89,11 +91,10 @@ def defocus(
 def expand_highlights(image: Tensor, strength: float) -> Tensor:
     """Guess of the light that clipping removed, (C,H,W) linear -> (C,H,W): artistic, not a measurement.
 
-    Pixels whose brightest channel is clipped (>= 1) gain `strength` stops, >= 0; the gain fades out smoothly down to
-    HIGHLIGHT_START. 0 returns the same values.
+    Pixels whose brightest channel is clipped (>= 1) gain `strength` stops, 0 to MOST_HIGHLIGHTS; the gain fades out
+    smoothly down to HIGHLIGHT_START. 0 returns the same values.
     """
-    if not (math.isfinite(strength) and strength >= 0):
-        raise ValueError(f"strength is {strength} stops; it must be finite and >= 0 (0 changes nothing)")
+    require_in_range("highlights", strength, "stops", 0.0, MOST_HIGHLIGHTS, "0 changes nothing.")
     fraction = ((image.amax(0) - HIGHLIGHT_START) / (1 - HIGHLIGHT_START)).clamp(0, 1)
     return image * torch.exp2(strength * fraction * fraction * (3 - 2 * fraction))
 

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from .camera import Camera
 
+NEAREST_M, FARTHEST_M = (0.01, 1000.0), (0.02, 10000.0)  # where a relative depth map can be said to begin and to end
+
 TOLERANCE = 1e-3  # rounding of half-precision pictures
 
 

@@ -16,6 +16,7 @@ from .settings import SETTINGS, setting_named
 
 FORMAT = "genphoto-sweep"
 VERSION = 1
+MOST_FRAMES = 10000
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -150,7 +151,7 @@ def _shares(count: int) -> list[float]:
 
 def _ends(name: str, start: float | str, stop: float | str, frames: int) -> tuple[float, float, int]:
     setting = setting_named(name)
-    require_in_range("frames", frames, "", 1, 10000, "A sweep has a whole number of frames.")
+    require_in_range("frames", frames, "", 1, MOST_FRAMES, "A sweep has a whole number of frames.")
     if int(frames) != frames:
         raise ValueError(f"frames = {frames:g} is not a whole number.")
     return setting.parse(start), setting.parse(stop), int(frames)

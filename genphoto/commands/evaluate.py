@@ -28,6 +28,7 @@ from ..photo_files import DEPTH_KINDS, read_depth
 from ..sweep_files import SWEEP
 from ..text_files import read_text
 from ..whole_file import whole_file
+from .arguments import add_depth_range, given_path, not_empty
 from .sweep_arguments import add_sweep_arguments, read_sweep, read_values
 
 REPORT, PAGE, PARTS = "report.json", "report.html", "sequences"
@@ -53,7 +54,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     command.set_defaults(run=evaluate_files)
     command.add_argument(
         "sequences",
-        type=Path,
+        type=given_path,
         nargs="+",
         metavar="FOLDER_OR_GIF",
         help=f"pictures in the order of their names, or an animated GIF, WebP or PNG. A folder's {SWEEP} and a "
@@ -64,26 +65,32 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     group = command.add_argument_group("what to compare with")
     group.add_argument(
         "--reference",
-        type=Path,
+        type=given_path,
         metavar="FOLDER_OR_GIF",
         help="the same sweep by physics, as `simulate` makes it from frame 1: adds the paper's score and what "
         "consistency can be had",
     )
     group.add_argument(
-        "--depth", type=Path, metavar="FILE", help="depth of frame 1, same size: blur is then in pixels, not only in K"
+        "--depth",
+        type=given_path,
+        metavar="FILE",
+        help="depth of frame 1, same size: blur is then in pixels, not only in K",
     )
     group.add_argument("--depth-kind", choices=DEPTH_KINDS, help="as for simulate")
-    group.add_argument("--near", type=float, metavar="M", help="distance of the nearest point [m] (default 1)")
-    group.add_argument("--far", type=float, metavar="M", help="distance of the farthest point [m] (default 1000)")
+    add_depth_range(group)
 
     group = command.add_argument_group("what else to measure")
     group.add_argument("--cross-talk", action="store_true", help="also what the sweep should not change")
     group.add_argument("--lpips", choices=BACKBONES, help="perceptual distance; vgg as in the paper")
     group.add_argument(
-        "--lpips-weights", type=Path, metavar="DIR", help="where torchvision's weights lie (default: torch hub cache)"
+        "--lpips-weights",
+        type=given_path,
+        metavar="DIR",
+        help="where torchvision's weights lie (default: torch hub cache)",
     )
     group.add_argument(
         "--clip",
+        type=not_empty,
         nargs="?",
         const=PUBLISHED_CLIP,
         metavar="FOLDER",
@@ -94,7 +101,9 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
 
     group = command.add_argument_group("output")
-    group.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the report, made if missing")
+    group.add_argument(
+        "--out", type=given_path, required=True, metavar="DIR", help="folder of the report, made if missing"
+    )
 
 
 @dataclass(frozen=True, slots=True)

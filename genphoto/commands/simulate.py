@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 from tqdm import tqdm
 
+from ..camera.aperture import MOST_BLADES
+from ..camera.camera import LIMITS
+from ..camera.defocus import MOST_HIGHLIGHTS
 from ..camera.imaging import VARIANTS, simulate
 from ..camera.optics import crop_ratio
 from ..camera.photo import Photo
@@ -19,7 +21,16 @@ from ..camera.sweep import CameraSweep
 from ..exif import SIMULATED
 from ..photo_files import DEPTH_KINDS, read_camera, read_depth, read_photo
 from ..sweep_files import SweepFiles
-from .arguments import chosen_device, picture_size, seed_number, typed
+from .arguments import (
+    add_depth_range,
+    chosen_device,
+    given_path,
+    number,
+    picture_size,
+    seed_number,
+    typed,
+    whole_number,
+)
 from .output_folder import add_output_arguments, output_folder
 from .sweep_arguments import add_sweep_arguments, read_sweep, read_values
 
@@ -56,12 +67,12 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.set_defaults(run=simulate_files)
-    command.add_argument("photo", type=Path, metavar="PHOTO", help="JPEG, PNG, TIFF or WebP; converted to sRGB")
+    command.add_argument("photo", type=given_path, metavar="PHOTO", help="JPEG, PNG, TIFF or WebP; converted to sRGB")
     add_sweep_arguments(command)
 
     group = command.add_argument_group("depth")
     group.add_argument(
-        "--depth", type=Path, metavar="FILE", help="depth of the photograph, same size: PNG, TIFF or .npy"
+        "--depth", type=given_path, metavar="FILE", help="depth of the photograph, same size: PNG, TIFF or .npy"
     )
     group.add_argument(
         "--depth-kind",
@@ -69,34 +80,44 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help="disparity: larger is nearer (default for pictures); distance: larger is farther, in proportion; "
         "metric: meters in .npy, millimeters in 16-bit pictures",
     )
-    group.add_argument("--near", type=float, metavar="M", help="distance of the nearest point [m] (default 1)")
-    group.add_argument("--far", type=float, metavar="M", help="distance of the farthest point [m] (default 1000)")
+    add_depth_range(group)
 
     group = command.add_argument_group(
         "base camera", "what took the photograph; default: its EXIF, else neutral values"
     )
     for field, (option, setting, text) in BASE.items():
-        kind = typed(setting_named(setting).parse) if setting else float
+        kind = typed(setting_named(setting).parse) if setting else number(option.lstrip("-"), *LIMITS[field])
         group.add_argument(option, dest=field, type=kind, metavar=field.rsplit("_", 1)[-1].upper(), help=text)
     group.add_argument(
-        "--focus-point", type=float, nargs=2, metavar=("X", "Y"), help="focus on this point: shares of width and height"
+        "--focus-point",
+        type=number("share", "", 0, 1),
+        nargs=2,
+        metavar=("X", "Y"),
+        help="focus on this point: shares of width and height",
     )
     group.add_argument("--sensor", choices=[s.name for s in SENSORS], help="sensor (default full-frame)")
-    group.add_argument("--blades", type=int, metavar="N", help="blades of the iris, 0 or 3 and more (default 0: round)")
+    group.add_argument(
+        "--blades",
+        type=whole_number("blades", 0, MOST_BLADES),
+        metavar="N",
+        help=f"blades of the iris, 0 or 3 to {MOST_BLADES} (default 0: round)",
+    )
 
     group = command.add_argument_group("rendering")
     group.add_argument("--variant", choices=VARIANTS, default="physical", help="default physical")
-    group.add_argument(
-        "--size", type=typed(picture_size), metavar="WxH", help="pixels of a frame (default: the photograph's)"
-    )
+    group.add_argument("--size", type=picture_size, metavar="WxH", help="pixels of a frame (default: the photograph's)")
     group.add_argument(
         "--seed",
-        type=typed(seed_number),
+        type=seed_number,
         metavar="N",
         help="add the sensor's noise (default: none, the expected frame)",
     )
     group.add_argument(
-        "--highlights", type=float, default=0.0, metavar="STOPS", help="extend clipped lights (default 0)"
+        "--highlights",
+        type=number("highlights", "stops", 0, MOST_HIGHLIGHTS),
+        default=0.0,
+        metavar="STOPS",
+        help=f"extend clipped lights, by at most {MOST_HIGHLIGHTS:g} (default 0)",
     )
     group.add_argument("--dial", action="store_true", help="kelvin is the white balance dial's: 2000 K turns blue")
     group.add_argument("--device", choices=("cpu", "cuda", "mps"), help="default: cuda, else mps, else cpu")

@@ -272,6 +272,10 @@ def test_bad_background_is_named():
     [
         ({"blades": 2}, "blades is 2"),
         ({"blades": -5}, "blades is -5"),
+        ({"blades": 10**6}, "blades is 1000000; use 0 .* or 3 to 32"),
+        ({"blades": 6.5}, "blades is 6.5"),
+        ({"blades": math.nan}, "blades is nan"),
+        ({"blades": "six"}, "blades is 'six'"),
         ({"curvature": 1.5}, "curvature is 1.5"),
         ({"rotation_deg": math.nan}, "rotation_deg is nan"),
     ],
@@ -281,7 +285,7 @@ def test_bad_aperture_is_named(fields, message):
         Aperture(**fields)
 
 
-@pytest.mark.parametrize("strength", [-1.0, math.nan, math.inf])
+@pytest.mark.parametrize("strength", [-1.0, 2000.0, math.nan, math.inf])
 def test_bad_highlight_strength_is_named(strength):
-    with pytest.raises(ValueError, match="strength is"):
+    with pytest.raises(ValueError, match=r"highlights = .* is not between 0 and 6 stops"):
         expand_highlights(torch.ones(3, 2, 2), strength)
