@@ -38,6 +38,9 @@ class SweepRun:
         self.size = tuple(shape[-2:])
         self.cameras = tuple(cameras)
         self.frames = self.cameras[0].condition.frames if self.cameras else shape[0]
+        if not shape[0]:
+            wanted = self.frames or "the number of frames"
+            raise ValueError(f"The latent holds no frames. Set the batch size of the empty latent to {wanted}.")
         if shape[0] % self.frames:
             raise ValueError(
                 f"{shape[0]} latents do not make whole sweeps of {self.frames} frames: set the batch size of the "
