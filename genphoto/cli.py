@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -15,6 +16,9 @@ from .camera.photo import MissingDepth
 from .commands import annotate, convert, evaluate, generate, settings, simulate, train
 
 BROKEN_PIPE = 128 + 13  # what a shell says of a program that ended by SIGPIPE
+
+
+_NEGATIVE = re.compile(r"^-(?=(\d+,\d+|\d*\.?\d+e[-+]?\d+)$)", re.I)  # numbers that argparse takes for options
 
 
 class Parser(argparse.ArgumentParser):
@@ -52,7 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         BrokenPipeError: nobody reads what is printed.
     """
     try:
-        args = _parser().parse_args(argv)
+        args = _parser().parse_args(
+            [_NEGATIVE.sub("\N{MINUS SIGN}", word) for word in (sys.argv[1:] if argv is None else argv)]
+        )
         args.run(args)
     except SystemExit as stop:
         return int(stop.code or 0)

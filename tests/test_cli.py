@@ -90,6 +90,31 @@ def test_settings_vary_together_and_names_sort(photo, depth, out):
     assert frames == ["01_f2_1-60s.png", "02_f4_1-30s.png", "03_f8_1-15s.png"]
 
 
+@pytest.mark.parametrize(
+    ("setting", "words", "values"),
+    [
+        ("focal_length", ["24,35,50"], (24, 35, 50)),
+        ("focal_length", ["24,", "35", "mm,", "50"], (24, 35, 50)),
+        ("aperture", ["f/1,4", "f/2,8"], (1.4, 2.8)),
+        ("aperture", ["f/1,4 f/2,8"], (1.4, 2.8)),
+        ("tint", ["-0,01", "0,01"], (-0.01, 0.01)),
+        ("tint", ["-1e-2", "-.01"], (-0.01, -0.01)),
+        ("shutter_speed", ["1/60", "s", "1/30", "s"], (1 / 60, 1 / 30)),
+    ],
+)
+def test_values_are_read_as_they_are_typed(setting, words, values, photo, depth, out):
+    given = ["--depth", depth, "--near", "0,5", "--base-f-number", "f/5,6", "--size", "12x8"]
+    assert run(photo, *given, "--setting", setting, "--values", *words, "--out", out) == 0
+    sweep = CameraSweep.from_json((out / "sweep.json").read_text())
+    assert sweep.values[setting] == pytest.approx(values)
+    assert sweep.base.f_number == 5.6
+
+
+def test_ambiguous_values_are_refused(photo, out, capsys):
+    status = run(photo, "--setting", "aperture", "--values", "1,4,2,8", "--out", out)
+    assert_refused(status, out, capsys, ["'1.4 2.8'", "'1 4 2 8'"])
+
+
 def test_a_written_sweep_can_be_run_again(photo, depth, out, tmp_path):
     given = ["--depth", depth, "--near", 0.5, "--far", 9, "--focus-point", 0.8, 0.5, "--blades", 6]
     assert run(photo, *given, "--setting", "aperture", "--values", 1.4, 4, "--out", out) == 0

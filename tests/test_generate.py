@@ -1,6 +1,7 @@
 """Generation from files to files, with a tiny image model of the layout of SD 1.5 in a temporary folder."""
 
 import copy
+import math
 import os
 import re
 import subprocess
@@ -188,6 +189,21 @@ def test_a_sweep_of_another_setting_is_refused(generator):
 def test_a_size_between_latents_is_refused(generator, size):
     with pytest.raises(ValueError, match=r"multiples of 8, best of 64\. The trained size is 96 x 64"):
         generator.generate(SCENE, SWEEP, size=size)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("strength", math.nan),
+        ("strength", 100),
+        ("strength", -1),
+        ("guidance_scale", math.nan),
+        ("guidance_scale", 1e9),
+    ],
+)
+def test_numbers_out_of_range_are_refused(generator, option, value):
+    with pytest.raises(ValueError, match=f"{option} = .* is not between 0 and"):
+        generator.generate(SCENE, SWEEP, steps=1, **{option: value})
 
 
 def test_camera_and_motion_of_different_sizes_are_refused(generator):
