@@ -16,8 +16,6 @@ from .camera.photo import MissingDepth
 from .commands import annotate, convert, evaluate, generate, settings, simulate, train
 
 BROKEN_PIPE = 128 + 13  # what a shell says of a program that ended by SIGPIPE
-
-
 _NEGATIVE = re.compile(r"^-(?=(\d+,\d+|\d*\.?\d+e[-+]?\d+)$)", re.I)  # numbers that argparse takes for options
 
 
@@ -96,4 +94,4 @@ def _parser() -> Parser:
 
 def _out_of_memory(error: Exception) -> bool:
     """Whether memory ran out; PyTorch's allocator on the CPU says so in words only."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)
+    return isinstance(error, MemoryError | torch.cuda.OutOfMemoryError) or "allocate memory" in str(error)

@@ -10,6 +10,8 @@ import torch
 from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import WrapperExecutor, WrappersMP
 
+from ..genphoto.camera.checks import require_in_range
+from ..genphoto.model.limits import STRENGTH
 from ..genphoto.model.noise import sweep_noise
 from .additional_models import additional, with_additional
 from .camera_condition import CameraCondition
@@ -53,8 +55,10 @@ def apply_camera(
     """A clone of a lifted MODEL that is steered by this camera too.
 
     Raises:
-        ValueError: if the MODEL is not lifted, has other levels, or has a camera with another number of frames.
+        ValueError: if the MODEL is not lifted, has other levels, or has a camera with another number of frames; if the
+            strength is out of range.
     """
+    require_in_range("strength", strength, "", *STRENGTH)  # ComfyUI lets NaN pass
     lift = additional(model, LIFT)
     if lift is None:
         raise ValueError("This MODEL has no motion modules. Add the node 'Lift Model' (GenPhotoLiftModel) before.")

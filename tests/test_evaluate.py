@@ -2,7 +2,9 @@
 
 import base64
 import json
+import os
 import re
+import sys
 from io import BytesIO
 
 import pytest
@@ -214,3 +216,10 @@ def test_names_cannot_put_anything_into_the_page(tmp_path, frames, out):
     page = (out / "report.html").read_text()
     assert "<b>" not in page
     assert "&lt;b&gt;&amp;x.gif" in page
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are Unicode there")
+def test_a_name_that_is_no_unicode_is_written_into_the_page(gif, tmp_path, out):
+    path = gif.rename(tmp_path / os.fsdecode(b"caf\xe9.gif"))
+    assert run(path, *ASKED, "--out", out) == 0
+    assert "caf\\udce9.gif" in (out / "report.html").read_text(encoding="utf-8")

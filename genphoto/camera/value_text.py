@@ -40,8 +40,9 @@ def normalized(text: str) -> str:
 
 def spellings(text: str) -> list[str]:
     """What one value can be, with a decimal point: "1,4" is 1.4; "10,000" is 10.000 or, the last of the list, 10000."""
-    parts, end, text = [[""]], 0, normalized(text)
-    for match in _NUMBER.finditer(text):
+    parts, end, text = [], 0, normalized(text)
+    numbers = list(_NUMBER.finditer(text))
+    for match in numbers if len(numbers) <= 2 else ():  # a value and its divisor
         parts += [[text[end : match.start()]], _numbers(match[0], divides=text[: match.start()].endswith("/"))]
         end = match.end()
     found = [""]
@@ -98,15 +99,16 @@ def _beside_others(
 def _by_commas_alone(
     name: str, text: str, separate: list[str], bound: list[str], possible: Callable[[str], bool]
 ) -> list[str]:
-    pairs = [pair for word in bound for pair in _pairs(word)]
+    paired = [_pairs(word) for word in bound]
+    pairs = [pair for word in paired for pair in word] if all(paired) else []
     runs = [run.split(",") for word in pairs for run in _RUN.findall(word)]
+    if not runs:
+        return separate
+    tenths = all(len(fraction) == 1 for _, fraction in runs)
+    grouped = len(pairs) == 1 and bool(_THOUSANDS.search(pairs[0]))
     if not all(map(possible, separate)):
-        grouped = len(pairs) == 1 and _THOUSANDS.search(pairs[0])
-        return pairs if grouped or (pairs and runs and any(not int(run[0]) for run in runs)) else separate
-    decimal = bool(runs) and all(map(possible, pairs))
-    grouped = len(pairs) == 1 and len(spellings(pairs[0])) > 1 and possible(spellings(pairs[0])[-1])
-    tenths = all(len(fraction) == 1 for _, fraction in runs) if decimal else False
-    if grouped or tenths:
+        return pairs if grouped or tenths or any(not int(whole) for whole, _ in runs) else separate
+    if (grouped and possible(spellings(pairs[0])[-1])) or (tenths and all(map(possible, pairs))):
         raise _ambiguous(name, text, separate, pairs)
     return separate
 

@@ -275,7 +275,7 @@ def _write_report(out: Path, entries: Sequence[Entry]) -> None:
         "sequences": [{"name": entry.name, **entry.found} for entry in entries],
     }
     _write(out / REPORT, _json(document))
-    _write(out / PAGE, report_page(entries).encode())
+    _write(out / PAGE, report_page(entries).encode(errors="backslashreplace"))  # names may be no Unicode
 
 
 def _key(pictures: Sequence[Tensor], *words: str) -> str:

@@ -19,6 +19,7 @@ WIDE = str.maketrans({code: code + 0xFEE0 for code in range(0x21, 0x7F)})
         ("shutter_speed", "0,5 s 1/2,5", (0.5, 0.4)),
         ("shutter_speed", "0,5", (0.5,)),  # 0 s is no exposure
         ("shutter_speed", "0,5,1,0", (0.5, 1)),
+        ("shutter_speed", "1,0", (1,)),
         ("tint", "-0,01 0 +0,01", (-0.01, 0, 0.01)),
         ("tint", "0,01,0,02", (0.01, 0.02)),
     ],
@@ -105,6 +106,12 @@ def test_one_value_is_read_in_every_notation(setting, text, value):
 def test_thousands_are_grouped_in_a_list_too(text):
     assert CameraSweep({"color_temperature": f"5500 K {text}"}).values["color_temperature"] == (5500, 10000)
     assert CameraSweep({"color_temperature": text}).values["color_temperature"] == (10000,)
+
+
+def test_a_long_text_of_thousands_is_read_at_once():
+    with pytest.raises(ValueError, match="cannot be read"):
+        CameraSweep({"aperture": ["x1,000" * 1000]})
+    assert len(CameraSweep({"color_temperature": "10,000 " * 1000})) == 1000
 
 
 @pytest.mark.parametrize("text", ["10²", "1½", "1,4,5", "24-70", "1/2/3", "1,", "0x18"])

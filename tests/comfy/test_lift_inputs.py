@@ -346,6 +346,13 @@ def test_a_released_adapter_is_taken_for_the_setting_of_the_sweep(sd15, caplog):
     assert "does not say which setting it steers; taken for one of shutter speed" in caplog.text.lower()
 
 
+def test_a_strength_that_is_no_number(sd15):
+    made = run(sd15, prompt()).outputs
+    apply_camera = sd15.module("nodes.lift_host").apply_camera
+    with pytest.raises(ValueError, match="strength = nan is not between 0 and 2"):
+        apply_camera(made["lift"][0], made["camera"][0], float("nan"))
+
+
 def test_a_latent_without_frames(sd15):
     from nodes import common_ksampler
 
