@@ -1,5 +1,7 @@
 """`python -m genphoto`."""
 
-from .cli import program
+import sys
 
-program()
+from .cli import main
+
+sys.exit(main())

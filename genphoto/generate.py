@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .camera.checks import require_in_range
 from .camera.setting import CameraSetting
 from .camera.sweep import CameraSweep
 from .image_model import ImageModel
@@ -17,7 +16,6 @@ from .model.config import Architecture
 from .model.differential import camera_embedding, camera_prompts, coarse_prior, magnifications, setting_values
 from .model.diffusers_host import LiftedUNet
 from .model.lift import ActiveCamera, CameraMerges
-from .model.limits import STRENGTH
 from .model.noise import sweep_noise
 from .sampling import OnStep, sample, start_noise
 
@@ -68,10 +66,8 @@ class SweepGenerator:
         `size` is (height, width) [px], default the size on which the adapter was trained.
 
         Raises:
-            ValueError: the adapter does not steer this sweep, no picture can have this size, or a number is out of its
-                range in `model.limits`.
+            ValueError: the adapter does not steer this sweep, or no picture can have this size.
         """
-        require_in_range("strength", strength, "", *STRENGTH)
         architecture = self.encoder.architecture
         height, width = checked_size(size or architecture.image_size, architecture)
         camera = self.camera(sweep, strength)

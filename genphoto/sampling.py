@@ -9,9 +9,9 @@ from diffusers import DDIMScheduler
 from torch import Tensor
 
 from .camera.checks import require_in_range
+from .model.config import MOST_STEPS
 from .model.diffusers_host import LiftedUNet
 from .model.lift import ActiveCamera
-from .model.limits import GUIDANCE_SCALE, STEPS
 
 LATENT_CHANNELS = 4
 
@@ -25,7 +25,7 @@ def published_scheduler(steps: int, prediction: str = "epsilon") -> DDIMSchedule
     al., Common Diffusion Noise Schedules and Sample Steps Are Flawed (WACV 2024): the brightness of a frame then comes
     from its camera, not from the noise.
     """
-    require_in_range("steps", steps, "", *STEPS)
+    require_in_range("steps", steps, "", 1, MOST_STEPS)
     whole = prediction == "v_prediction"
     scheduler = DDIMScheduler(
         num_train_timesteps=1000,
@@ -69,7 +69,6 @@ def sample(
     with a text per frame. The cameras steer both. `on_step(i, steps)` is called after step i of 1..steps; what it
     raises ends the sampling.
     """
-    require_in_range("guidance_scale", guidance_scale, "", *GUIDANCE_SCALE)
     scheduler = published_scheduler(steps, prediction)
     prompts = torch.cat([negative, text])
     latents = noise

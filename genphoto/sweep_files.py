@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import torch
 import torch.nn.functional as F
 from PIL import Image, PngImagePlugin
 from torch import Tensor
@@ -25,6 +26,7 @@ from .exif import BYTES_IN_JPEG, exif, xmp
 # Format -> how its files end, and the longest side [px] it can hold.
 FORMATS = {"png": (".png", 2**31 - 1), "jpeg": (".jpg", 65500), "webp": (".webp", 16383)}
 SHEET, ANIMATION, SWEEP = "contact_sheet", "animation.webp", "sweep.json"
+MERGED_BELOW = 32  # libwebp takes pixels for equal that differ by up to 31, at its lowest quality
 SHEET_FRAME_PX = 1024  # longest side of a frame on the contact sheet
 
 
@@ -70,10 +72,15 @@ class SweepFiles:
         Raises:
             ValueError: a file cannot be written, or its format cannot hold what belongs into it.
         """
-        labels, count = self.sweep.labels, len(self.sweep)
+        labels, count = self.sweep.captions, len(self.sweep)
         paths = iter([folder / name for name in self.names])
         shown, moving = [], []
         for number, (frame, camera, label) in enumerate(zip(frames, self.sweep.cameras, labels, strict=True), 1):
+            if not bool(torch.isfinite(frame).all()):
+                raise ValueError(
+                    f"Frame {number} of {count} ({label}) is no picture: it holds values that are no numbers (NaN or "
+                    "infinite). Nothing was saved: generate it with a model and a VAE in float32, or another seed."
+                )
             picture = to_picture(frame)
             self._require_size(picture)
             _put(next(paths), self._encoded(picture, f"Frame {number} of {count}: {label}.", number, camera))
@@ -114,11 +121,12 @@ class SweepFiles:
 
     def _animated(self, pictures: Sequence[Image.Image], words: str) -> bytes:
         file = io.BytesIO()
-        pictures[0].save(
+        first, *others = _no_equal_neighbors(pictures)
+        first.save(
             file,
             "WEBP",
             save_all=True,
-            append_images=pictures[1:],
+            append_images=others,
             duration=round(1000 / self.fps),
             loop=0,
             quality=self.quality,
@@ -131,6 +139,8 @@ class SweepFiles:
         self, words: str, number: int | None = None, camera: Camera | None = None, workflow: bool = True
     ) -> bytes:
         frame = {"frame": number, "color_temperature_k": camera.color_temperature_k} if camera else {}
+        if camera and self.sweep.captions[number - 1] != self.sweep.labels[number - 1]:
+            frame["asked_for_in_vain"] = self.sweep.captions[number - 1]
         comment = {"synthetic_image": self.origin, **frame, "sweep": json.loads(self.sweep.to_json())}
         said = f"Synthetic image, {self.origin}. {words}"
         return exif(said, comment, camera, self.workflow if workflow else {})
@@ -192,6 +202,18 @@ def _move(name: str, source: Path, target: Path) -> None:
             f"{name} cannot be written: {error.strerror}. Nothing was saved: close it where it is open, or choose "
             "another place."
         ) from None
+
+
+def _no_equal_neighbors(pictures: Sequence[Image.Image]) -> list[Image.Image]:
+    """The pictures, the blue of a corner pixel changed in a repeated one: WebP merges frames that are about equal."""
+    distinct = [pictures[0]]
+    for picture in pictures[1:]:
+        if picture.tobytes() == distinct[-1].tobytes():
+            picture = picture.copy()
+            red, green, blue = picture.getpixel((0, 0))
+            picture.putpixel((0, 0), (red, green, blue ^ MERGED_BELOW))
+        distinct.append(picture)
+    return distinct
 
 
 def _safe(label: str) -> str:

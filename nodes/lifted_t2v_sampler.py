@@ -8,7 +8,6 @@ from comfy_api.latest import io
 import nodes  # ComfyUI's
 
 from ..genphoto.embedded import GUIDANCE_SCALE
-from ..genphoto.model.limits import GUIDANCE_SCALE as CFG_RANGE
 from .camera_condition import CameraCondition
 from .lift_host import apply_camera
 from .sockets import STRENGTH, Camera
@@ -44,8 +43,8 @@ class LiftedT2VSampler(io.ComfyNode):
                 io.Float.Input(
                     "cfg",
                     default=8.0,
-                    min=CFG_RANGE[0],
-                    max=CFG_RANGE[1],
+                    min=0.0,
+                    max=100.0,
                     step=0.1,
                     round=0.01,
                     tooltip="Guidance scale: how closely the frames follow the text; published: 8, 'Embedded Model': "

@@ -4,11 +4,10 @@ import torch
 from comfy_api.latest import io
 
 from ..genphoto.camera.photo import (
-    FARTHEST_M,
-    NEAREST_M,
     disparity_from_depth,
     disparity_from_relative,
     disparity_from_relative_distance,
+    one_band,
 )
 
 DEPTH_SOCKETS = [io.Image, io.Mask, io.Custom("DA3_GEOMETRY"), io.Custom("MOGE_GEOMETRY")]
@@ -17,7 +16,7 @@ DEPTH_KINDS = {
     "disparity, white is near": disparity_from_relative,
     "distance, white is near": lambda values, near, far: disparity_from_relative_distance(-values, near, far),
     "distance, white is far": disparity_from_relative_distance,
-    "meters": lambda values, near, far: disparity_from_depth(values),
+    "meters": lambda values, near, far: disparity_from_depth(_meters(values)),
 }
 DEPTH_ADVICE = (
     "Connect the depth of this picture to PhysicsSimulate: add the core nodes 'Load Depth Anything 3' and 'Run Depth "
@@ -26,16 +25,16 @@ DEPTH_ADVICE = (
 DEPTH_RANGE = {
     "near_m": dict(
         default=1.0,
-        min=NEAREST_M[0],
-        max=NEAREST_M[1],
+        min=0.01,
+        max=1000.0,
         step=0.01,
         round=0.001,
         tooltip="Distance of the nearest point [m], where the depth has no unit of its own.",
     ),
     "far_m": dict(
         default=1000.0,
-        min=FARTHEST_M[0],
-        max=FARTHEST_M[1],
+        min=0.02,
+        max=10000.0,
         step=1.0,
         tooltip="Distance of the farthest point of a depth map [m]; 1000 is as good as infinity.",
     ),
@@ -62,19 +61,16 @@ def to_photo_image(image: torch.Tensor) -> torch.Tensor:
     return picture.expand(3, -1, -1).clamp(0, 1)
 
 
-def require_frames(name: str, images: torch.Tensor) -> torch.Tensor:
-    """An IMAGE (F,H,W,C) that holds at least one frame."""
-    if not len(images):
-        raise ValueError(f"{name} holds no frames. Connect the frames of a sweep.")
-    return images
-
-
 def to_disparity(depth: torch.Tensor | dict, kind: str, near_m: float, far_m: float) -> torch.Tensor:
     """Disparity (H,W) [1/m] from a depth IMAGE or MASK, or from the geometry of Depth Anything 3 or MoGe."""
     if isinstance(depth, dict):
         return _of_geometry(depth, near_m)
-    values = depth[..., 0] if depth.ndim == 4 else depth.reshape(-1, *depth.shape[-2:])
-    return DEPTH_KINDS[kind](_only(values), near_m, far_m)
+    if depth.ndim == 4:
+        bands = _only(depth).movedim(-1, 0)
+        values = one_band(bands[:3]) if bands.shape[0] >= 3 else bands[0]
+    else:
+        values = _only(depth.reshape(-1, *depth.shape[-2:]))
+    return DEPTH_KINDS[kind](values, near_m, far_m)
 
 
 def _of_geometry(geometry: dict, near_m: float) -> torch.Tensor:
@@ -91,6 +87,16 @@ def _of_geometry(geometry: dict, near_m: float) -> torch.Tensor:
     if "sky" in geometry:
         distance = distance.masked_fill(_only(geometry["sky"]) >= SKY, torch.inf)
     return disparity_from_depth(distance, nearest_m=None if "normal" in geometry else near_m)
+
+
+def _meters(values: torch.Tensor) -> torch.Tensor:
+    if bool(values.max() <= 1):
+        raise ValueError(
+            f"depth_kind is meters, but no value of the depth map is above {float(values.max()):.3g}: a picture file "
+            "arrives as shares from 0 to 1, also one that holds millimeters. Choose 'distance, white is far' and give "
+            "near_m and far_m, the distances of black and white, or connect the geometry of MoGe."
+        )
+    return values
 
 
 def _only(batch: torch.Tensor) -> torch.Tensor:

@@ -6,7 +6,6 @@ from typing import Any
 import torch
 from comfy_api.latest import io
 
-from ..genphoto.camera.defocus import MOST_HIGHLIGHTS
 from ..genphoto.camera.imaging import VARIANTS, simulate
 from ..genphoto.camera.photo import MissingDepth, Photo
 from ..genphoto.camera.sweep import CameraSweep
@@ -113,7 +112,7 @@ class PhysicsSimulate(io.ComfyNode):
                     "highlights",
                     default=0.0,
                     min=0.0,
-                    max=MOST_HIGHLIGHTS,
+                    max=6.0,
                     step=0.1,
                     tooltip="Artistic: how many stops clipped highlights are extended before they blur, for brighter "
                     "bokeh discs. 0 is physical.",
@@ -134,7 +133,9 @@ class PhysicsSimulate(io.ComfyNode):
             ],
             outputs=[
                 io.Image.Output("frames", tooltip="One frame per camera state."),
-                Sweep.Output("sweep", tooltip="The sweep as rendered, with the focus that was used."),
+                Sweep.Output(
+                    "sweep", tooltip="The sweep as rendered, with the focus and the meaning of kelvin that were used."
+                ),
             ],
         )
 
@@ -173,13 +174,13 @@ class PhysicsSimulate(io.ComfyNode):
                 sweep = sweep.focused_at(
                     focus["distance_m"] if "distance_m" in focus else photo.focus_distance_at(focus["x"], focus["y"])
                 )
+            sweep = replace(sweep, dial=dial or sweep.dial)
             frames = simulate(
                 replace(photo, camera=sweep.base),
                 sweep,
                 variant=variant,
                 size=size,
                 generator=torch.Generator().manual_seed(seed) if noise and variant == "physical" else None,
-                dial=dial,
                 highlights=highlights,
                 on_progress=comfy_host.progress(),
             )

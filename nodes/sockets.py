@@ -2,8 +2,6 @@
 
 from comfy_api.latest import io
 
-from ..genphoto.model.limits import STRENGTH as STRENGTH_RANGE
-
 # genphoto.camera.sweep.CameraSweep: one complete camera state per frame.
 Sweep = io.Custom("GENPHOTO_SWEEP")
 # nodes.camera_condition.CameraCondition: a sweep as the features of one camera adapter, with its merges.
@@ -12,8 +10,8 @@ Camera = io.Custom("GENPHOTO_CAMERA")
 STRENGTH = io.Float.Input(
     "strength",
     default=1.0,
-    min=STRENGTH_RANGE[0],
-    max=STRENGTH_RANGE[1],
+    min=0.0,
+    max=2.0,
     step=0.05,
     tooltip="How strongly the camera steers: 1 as trained, 0 exactly off.",
 )

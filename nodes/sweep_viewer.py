@@ -4,7 +4,6 @@ import torch
 from comfy_api.latest import io, ui
 
 from ..genphoto.camera.sweep import CameraSweep
-from .photographs import require_frames
 from .sockets import Sweep
 
 
@@ -43,9 +42,11 @@ class GenPhotoSweepViewer(io.ComfyNode):
     def execute(
         cls, images: torch.Tensor, sweep: CameraSweep | None = None, compare: torch.Tensor | None = None
     ) -> io.NodeOutput:
-        labels, compared = _labels(len(require_frames("images", images)), sweep), []
+        labels, compared = _labels(len(images), sweep), []
+        for index in (~torch.isfinite(images).flatten(1).all(1)).nonzero().flatten().tolist():
+            labels[index] += " (no picture: its values are NaN)"
         if compare is not None:
-            times, rest = divmod(len(images), len(require_frames("compare", compare)))
+            times, rest = divmod(len(images), len(compare))
             if rest:
                 raise ValueError(
                     f"compare holds {_frames(len(compare))}, images {len(images)}. Connect as many frames to compare "
@@ -74,8 +75,8 @@ def _labels(count: int, sweep: CameraSweep | None) -> list[str]:
             "'Rebatch Images'."
         )
     if sweeps == 1:
-        return list(sweep.labels)
-    return [f"{label} (sweep {number + 1})" for number in range(sweeps) for label in sweep.labels]
+        return list(sweep.captions)
+    return [f"{label} (sweep {number + 1})" for number in range(sweeps) for label in sweep.captions]
 
 
 def _frames(count: int) -> str:

@@ -1,7 +1,6 @@
 """Generation from files to files, with a tiny image model of the layout of SD 1.5 in a temporary folder."""
 
 import copy
-import math
 import os
 import re
 import subprocess
@@ -191,21 +190,6 @@ def test_a_size_between_latents_is_refused(generator, size):
         generator.generate(SCENE, SWEEP, size=size)
 
 
-@pytest.mark.parametrize(
-    ("option", "value"),
-    [
-        ("strength", math.nan),
-        ("strength", 100),
-        ("strength", -1),
-        ("guidance_scale", math.nan),
-        ("guidance_scale", 1e9),
-    ],
-)
-def test_numbers_out_of_range_are_refused(generator, option, value):
-    with pytest.raises(ValueError, match=f"{option} = .* is not between 0 and"):
-        generator.generate(SCENE, SWEEP, steps=1, **{option: value})
-
-
 def test_camera_and_motion_of_different_sizes_are_refused(generator):
     other = Architecture(channels=(32, 32), heads=4, image_size=(64, 96), text_width=32)
     encoder, merges = checkpoint.build_camera(camera_file(architecture=other))
@@ -315,7 +299,7 @@ SHUTTER = ["--setting", "shutter_speed", "--values", "0.1", "0.5"]
             "the sweep varies focal_length and shutter_speed",
         ),
         (["--size", "100x64"], {}, "100 x 64 pixels cannot be generated"),
-        (["--steps", "0"], {}, "steps = 0 is not between 1 and 100"),
+        (["--steps", "0"], {}, "--steps: '0' is not a whole number from 1 to"),
         (["--setting", "focal_length", "--values", "24"], {}, "at least 2 frames"),
     ],
 )

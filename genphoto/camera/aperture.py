@@ -7,19 +7,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .checks import shown
-
-MOST_BLADES = 32  # with more, a polygon is as good as a circle
+MOST_BLADES = 64  # of a polygon: one with more is a circle
 
 
 @dataclass(frozen=True, slots=True)
 class Aperture:
     """Shape of the iris: a circle, or a regular polygon inscribed in the circle of the blur radius.
 
-    `blades` is 0 (circle) or 3 to MOST_BLADES; `curvature` goes from 0 (straight edges) to 1 (circle); `rotation_deg`
-    turns the first vertex from +x toward +y (down). Vertices lie at the blur radius, as blades close inside the round
-    opening: no blur reaches beyond coc_px, and a polygon of straight edges covers less than the disc. The light is the
-    same for every shape. Points nearer than the focus plane show the shape turned by 180 degrees, as in a real lens.
+    `blades` is 0 (circle) or >= 3; `curvature` goes from 0 (straight edges) to 1 (circle); `rotation_deg` turns the
+    first vertex from +x toward +y (down). Vertices lie at the blur radius, as blades close inside the round opening:
+    no blur reaches beyond coc_px, and a polygon of straight edges covers less than the disc. The light is the same for
+    every shape. Points nearer than the focus plane show the shape turned by 180 degrees, as in a real lens.
     """
 
     blades: int = 0
@@ -27,8 +25,8 @@ class Aperture:
     rotation_deg: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.blades not in (0, *range(3, MOST_BLADES + 1)):
-            raise ValueError(f"blades is {shown(self.blades)}; use 0 for a circle, or 3 to {MOST_BLADES} for a polygon")
+        if self.blades != 0 and not 3 <= self.blades <= MOST_BLADES:
+            raise ValueError(f"blades is {self.blades}; use 0 for a circle, or 3 to {MOST_BLADES} for a polygon")
         if not 0.0 <= self.curvature <= 1.0:
             raise ValueError(f"curvature is {self.curvature}; allowed: 0 (straight edges) to 1 (circle)")
         if not math.isfinite(self.rotation_deg):

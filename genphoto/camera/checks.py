@@ -1,12 +1,10 @@
-"""The one wording in which an input that cannot be used is refused, and how its value is shown."""
+"""The one wording in which an input that cannot be used is refused."""
 
 from __future__ import annotations
 
 import math
-import reprlib
 
-_BRIEFLY = reprlib.Repr()
-_BRIEFLY.maxstring = _BRIEFLY.maxother = _BRIEFLY.maxlong = 80
+LONGEST_SHOWN = 60
 
 
 def require_in_range(
@@ -15,19 +13,16 @@ def require_in_range(
     """`value` as a finite float in [low, high], or a ValueError that names input, value, unit, range and remedy."""
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
-    except OverflowError:  # a whole number of hundreds of digits
-        number = math.inf
     if not low <= number <= high:  # also refuses NaN
         unit = f" {unit}" if unit else ""
-        said = f"{number:g}{unit}" if math.isfinite(number) else shown(value)
-        raise ValueError(f"{name} = {said} is not between {low:g} and {high:g}{unit}. {advice}")
+        shown = f"{number:g}{unit}" if math.isfinite(number) else _short(value)
+        raise ValueError(f"{name} = {shown} is not between {low:g} and {high:g}{unit}. {advice}")
     return number
 
 
-def shown(value: object) -> str:
-    """`repr(value)`, shortened where it is long or deep."""
-    if isinstance(value, int) and value.bit_length() > 400:
-        return f"a whole number of {value.bit_length()} bits"
-    return _BRIEFLY.repr(value)
+def _short(value: object) -> str:
+    """What was given in its place, in at most 60 characters; the digits of an endless number are not printed."""
+    text = f"a number of {value.bit_length()} bits" if isinstance(value, int) else repr(value)
+    return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 3] + "..."

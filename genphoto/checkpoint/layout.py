@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -14,7 +15,6 @@ from torch import Tensor, nn
 
 from ..model.config import PUBLISHED, Architecture
 from ..model.motion_module import GROUPS
-from ..text_files import InvalidJson, from_json
 
 SITE = re.compile(r"^(down|up)_blocks\.(\d+)\.motion_modules\.(\d+)\.temporal_transformer\.")
 MERGE = re.compile(SITE.pattern + r"transformer_blocks\.0\.attention_blocks\.0\.processor\.(?=qkv_merge\.)")
@@ -72,11 +72,11 @@ def declared_architecture(text: str, found: Architecture, told: tuple[str, ...])
         ValueError: if it is no architecture, or another one.
     """
     try:
-        values = from_json(text)
+        values = json.loads(text)
         if not isinstance(values, dict):
             raise TypeError("no dictionary")
         declared = Architecture.from_dict(values)
-    except (TypeError, AttributeError, ZeroDivisionError, InvalidJson) as error:
+    except (TypeError, AttributeError, ZeroDivisionError, json.JSONDecodeError) as error:
         raise ValueError(f"its architecture cannot be read ({error}). Convert the original file again.") from None
     for field in fields(declared):
         value = getattr(declared, field.name)

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from ..model.autoencoder import Autoencoder, AutoencoderSizes
 from ..model.words import WordTokenizer
-from ..text_files import from_json
 from .disk import save
 from .kinds import TINY_MODEL, require
 from .layout import require_finite
@@ -56,7 +55,7 @@ def tiny_model(state: Mapping[str, Any], metadata: Mapping[str, str] | None, nam
     """
     require(TINY_MODEL, state, name)
     try:
-        told = {key: from_json(metadata[key]) for key in ("unet", "text", "autoencoder", "tokenizer")}
+        told = {key: json.loads(metadata[key]) for key in ("unet", "text", "autoencoder", "tokenizer")}
         file = TinyModelFile(
             told["unet"],
             told["text"],

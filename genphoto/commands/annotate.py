@@ -7,8 +7,8 @@ import argparse
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from ..photo_files import DEPTH_KINDS
-from .arguments import chosen_device, given_path, not_empty
+from ..depth_files import DEPTH_KINDS
+from .arguments import chosen_device, file_path
 
 EXAMPLES = """examples:
   hf download Salesforce/blip-image-captioning-base
@@ -28,16 +28,12 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.set_defaults(run=annotate_folder)
-    command.add_argument("folder", type=given_path, metavar="FOLDER", help="photographs: JPEG, PNG, TIFF or WebP")
+    command.add_argument("folder", type=file_path, metavar="FOLDER", help="photographs: JPEG, PNG, TIFF or WebP")
     command.add_argument(
-        "--captioner",
-        type=not_empty,
-        metavar="MODEL",
-        help="folder or Hugging Face id of a BLIP, GIT or ViT-GPT2 model (transformers)",
+        "--captioner", metavar="MODEL", help="folder or Hugging Face id of a BLIP, GIT or ViT-GPT2 model (transformers)"
     )
     command.add_argument(
         "--depth",
-        type=not_empty,
         metavar="MODEL",
         help="folder or Hugging Face id of a depth estimator (transformers): Depth Anything, DPT, GLPN, ZoeDepth, "
         "Depth Pro",

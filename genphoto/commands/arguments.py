@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
-from ..camera.checks import require_in_range, shown
-from ..camera.photo import FARTHEST_M, NEAREST_M
-from ..camera.value_text import chosen, spellings
+from ..camera.checks import LONGEST_SHOWN
+from ..camera.notation import decimal, plain
 
-LONGEST_SIDE = 16384  # [px], as in ComfyUI
-MOST_PIXELS = 2**27
+LARGEST_PICTURE_PX = 178_956_970  # what Pillow opens
 
 
 def typed(parse: Callable[[str], object]) -> Callable[[str], object]:
@@ -29,70 +28,50 @@ def typed(parse: Callable[[str], object]) -> Callable[[str], object]:
     return read
 
 
-def number(name: str, unit: str, low: float, high: float) -> Callable[[str], float]:
-    """A parser of numbers from low to high."""
+def number(low: float, high: float, unit: str = "", whole: bool = False) -> Callable[[str], float]:
+    """A type for argparse: a number from low to high, both included."""
+    kind = "a whole number" if whole else "a number"
+    expected = f"{kind} from {low:g} to {high:g}{unit and ' ' + unit}"
 
-    @typed
     def read(text: str) -> float:
         try:
-            found = [float(spelling) for spelling in spellings(text)]
+            value = int(plain(text)[:20]) if whole else float(decimal(plain(text)))
         except ValueError:
-            raise ValueError(
-                f"{name} = {shown(text)} is not a number. Write one from {low:g} to {high:g} {unit}".rstrip() + "."
-            ) from None
-        return chosen(name, text, unit, found, (low, high))
+            value = math.nan
+        if not low <= value <= high:  # also refuses NaN
+            shown = text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "..."
+            raise argparse.ArgumentTypeError(f"{shown!r} is not {expected}")
+        return value
 
     return read
 
 
-def whole_number(name: str, low: int, high: int) -> Callable[[str], int]:
-    """A parser of whole numbers from low to high, which has at most 18 digits."""
-
-    @typed
-    def read(text: str) -> int:
-        if not re.fullmatch(r"[-+]?\d{1,18}", text):
-            raise ValueError(f"{name} = {shown(text)} is not a whole number. Write one from {low} to {high}.")
-        require_in_range(name, int(text), "", low, high)
-        return int(text)
-
-    return read
-
-
-@typed
-def given_path(text: str) -> Path:
-    """A path; an empty one would be the current folder, which nobody means by it."""
-    return Path(not_empty(text))
-
-
-@typed
-def not_empty(text: str) -> str:
-    """A name or path that is not empty."""
+def file_path(text: str) -> Path:
+    """A type for argparse: a path that is not empty; "" would be the folder that the command runs in."""
     if not text.strip():
-        raise ValueError("it is empty. Write a path or a name.")
-    return text
+        raise argparse.ArgumentTypeError("the path is empty: give the name of a file or folder, or . for this folder")
+    return Path(text)
 
 
-@typed
+DISTANCE_M = number(1e-3, 1e6, "m")
+
+
 def picture_size(text: str) -> tuple[int, int]:
     """(height, width) [px] of WIDTHxHEIGHT."""
-    match = re.fullmatch(r"([1-9]\d{0,4})[x\u00d7]([1-9]\d{0,4})", text.lower())
-    height, width = (int(match[2]), int(match[1])) if match else (0, 0)
-    if not 0 < max(height, width) <= LONGEST_SIDE or height * width > MOST_PIXELS:
+    match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", plain(text).lower().replace("\N{MULTIPLICATION SIGN}", "x"))
+    if not match or int(match[1]) * int(match[2]) > LARGEST_PICTURE_PX:
         raise ValueError(
-            f"{shown(text)} is not a size in pixels, 1 to {LONGEST_SIDE} each way and at most {MOST_PIXELS / 1e6:.0f} "
-            "megapixels. Write WIDTHxHEIGHT, such as 768x512."
+            f"{text[:LONGEST_SHOWN]!r} is not a size in pixels, 1 to 99999 each way and at most "
+            f"{LARGEST_PICTURE_PX / 1e6:g} megapixels. Write WIDTHxHEIGHT, such as 768x512."
         )
-    return height, width
+    return int(match[2]), int(match[1])
 
 
-seed_number = whole_number("seed", 0, 10**18 - 1)
-
-
-def add_depth_range(group: argparse._ArgumentGroup) -> None:
-    """Add --near and --far."""
-    nearest, farthest = number("nearest distance", "m", *NEAREST_M), number("farthest distance", "m", *FARTHEST_M)
-    group.add_argument("--near", type=nearest, metavar="M", help="distance of the nearest point [m] (default 1)")
-    group.add_argument("--far", type=farthest, metavar="M", help="distance of the farthest point [m] (default 1000)")
+def seed_number(text: str) -> int:
+    """A seed of at most 18 digits."""
+    if not re.fullmatch(r"\d{1,18}", text):
+        raise ValueError(f"{text[:LONGEST_SHOWN]!r} is not a whole number of at most 18 digits. Write one, such as 7.")
+    return int(text)
 
 
 def chosen_device(wanted: str | None) -> str:

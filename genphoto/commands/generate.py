@@ -6,6 +6,7 @@ Without weights it is the embedded tiny model.
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,11 +18,10 @@ from ..camera.settings import SETTINGS, setting_named
 from ..camera.sweep import CameraSweep
 from ..embedded import GUIDANCE_SCALE, MOTION, camera_path, load_tiny_model
 from ..exif import GENERATED
+from ..model.config import MOST_STEPS, MOST_STRENGTH
 from ..model.differential import setting_values, steered_setting
-from ..model.limits import GUIDANCE_SCALE as GUIDANCE_SCALES
-from ..model.limits import STEPS, STRENGTH
 from ..sweep_files import SweepFiles
-from .arguments import chosen_device, given_path, number, picture_size, seed_number, whole_number
+from .arguments import chosen_device, file_path, number, picture_size, seed_number, typed
 from .output_folder import add_output_arguments, output_folder
 from .sweep_arguments import add_sweep_arguments, read_sweep, read_values
 
@@ -72,49 +72,45 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     group = command.add_argument_group(
         "weights", f"none for the embedded tiny model, which knows a few dozen words; published ones: {WEIGHTS}"
     )
+    group.add_argument("--base", type=file_path, metavar="PATH", help="SD 1.5: diffusers folder, .safetensors or .ckpt")
+    group.add_argument("--motion", type=file_path, metavar="FILE", help="motion module: .ckpt or .safetensors")
+    group.add_argument("--camera", type=file_path, metavar="FILE", help="camera adapter: .ckpt or .safetensors")
     group.add_argument(
-        "--base", type=given_path, metavar="PATH", help="SD 1.5: diffusers folder, .safetensors or .ckpt"
-    )
-    group.add_argument("--motion", type=given_path, metavar="FILE", help="motion module: .ckpt or .safetensors")
-    group.add_argument("--camera", type=given_path, metavar="FILE", help="camera adapter: .ckpt or .safetensors")
-    group.add_argument(
-        "--lora", type=given_path, metavar="FILE", help="image LoRA, merged into the UNet (default: none)"
+        "--lora", type=file_path, metavar="FILE", help="image LoRA, merged into the UNet (default: none)"
     )
     group.add_argument(
         "--unet",
-        type=given_path,
+        type=file_path,
         metavar="DIR",
         help="UNet (default: the base's unet_merged, or its unet where there is none)",
     )
     group.add_argument(
         "--config",
-        type=given_path,
+        type=file_path,
         metavar="DIR",
         help="for a single-file base: folder with configuration and tokenizer",
     )
 
     group = command.add_argument_group("sampling")
     group.add_argument(
-        "--steps",
-        type=whole_number("steps", *STEPS),
-        default=25,
-        metavar="N",
-        help=f"denoising steps, {STEPS[0]} to {STEPS[1]} (default 25)",
+        "--steps", type=number(1, MOST_STEPS, whole=True), default=25, metavar="N", help="denoising steps (default 25)"
     )
     group.add_argument(
         "--cfg",
-        type=number("guidance scale", "", *GUIDANCE_SCALES),
+        type=number(0, 100),
         metavar="SCALE",
         help=f"weight of the scene's words (default {PUBLISHED_GUIDANCE_SCALE:g}; embedded model {GUIDANCE_SCALE:g})",
     )
-    group.add_argument("--seed", type=seed_number, default=0, metavar="N", help="of the start noise (default 0)")
-    group.add_argument("--size", type=picture_size, metavar="WxH", help="pixels of a frame (default: the trained size)")
+    group.add_argument("--seed", type=typed(seed_number), default=0, metavar="N", help="of the start noise (default 0)")
+    group.add_argument(
+        "--size", type=typed(picture_size), metavar="WxH", help="pixels of a frame (default: the trained size)"
+    )
     group.add_argument(
         "--strength",
-        type=number("strength", "", *STRENGTH),
+        type=number(0, MOST_STRENGTH),
         default=1.0,
         metavar="S",
-        help=f"of the camera, 0 is off, at most {STRENGTH[1]:g} (default 1)",
+        help="of the camera, 0 is off (default 1)",
     )
     group.add_argument("--device", choices=("cpu", "cuda", "mps"), help="default: cuda, else mps, else cpu")
 
@@ -123,7 +119,9 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def generate_files(args: argparse.Namespace) -> None:
     """Generate a sweep of a scene into a folder."""
-    sweep = read_sweep(args) or CameraSweep(read_values(args.settings))
+    sweep = replace(read_sweep(args) or CameraSweep(read_values(args.settings)), steered=True)
+    if sweep.beyond_training:
+        print(f"genphoto: warning: {sweep.beyond_training}", file=sys.stderr)
     embedded = all(getattr(args, option) is None for option in FILES)
     if not embedded:
         _require_files(args)

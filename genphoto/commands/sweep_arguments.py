@@ -9,9 +9,8 @@ from pathlib import Path
 from ..camera.settings import SETTINGS, setting_named
 from ..camera.sweep import MOST_FRAMES, CameraSweep
 from ..text_files import read_text
-from .arguments import given_path, whole_number
+from .arguments import file_path, number
 
-frame_count = whole_number("frames", 1, MOST_FRAMES)
 SPACINGS = {"linear": CameraSweep.linear, "stops": CameraSweep.stops}
 
 
@@ -36,9 +35,15 @@ def add_sweep_arguments(command: argparse.ArgumentParser) -> None:
     group.add_argument("--values", action=OfSetting, nargs="*", metavar="V", help='such as 24 35 "50 mm" f/2.8 1/125')
     group.add_argument("--start", action=OfSetting, metavar="V", help="first value, in place of --values")
     group.add_argument("--stop", action=OfSetting, metavar="V", help="last value")
-    group.add_argument("--frames", action=OfSetting, type=frame_count, metavar="N", help="number of values")
+    group.add_argument(
+        "--frames",
+        action=OfSetting,
+        type=number(1, MOST_FRAMES, whole=True),
+        metavar="N",
+        help="number of values from start to stop",
+    )
     group.add_argument("--spacing", action=OfSetting, choices=SPACINGS, help="equal steps (default) or equal stops")
-    group.add_argument("--sweep", type=given_path, metavar="FILE.json", help="a sweep.json in place of --setting")
+    group.add_argument("--sweep", type=file_path, metavar="FILE.json", help="a sweep.json in place of --setting")
 
 
 def read_sweep(args: argparse.Namespace) -> CameraSweep | None:
@@ -60,13 +65,8 @@ def read_values(settings: list[dict[str, object]]) -> dict[str, Sequence[float |
         if ("values" in given) == any(end is not None for end in ends) or ("values" not in given and None in ends):
             raise ValueError(f"--setting {name} needs either --values V ... or --start V --stop V --frames N.")
         spaced = SPACINGS[given.get("spacing", "linear")]
-        values[name] = _joined(given["values"]) if "values" in given else spaced(name, *ends).values[name]
+        values[name] = " ".join(given["values"]) if "values" in given else spaced(name, *ends).values[name]
     return values
-
-
-def _joined(words: list[str]) -> str | list[str]:
-    """Words as one text, so that `24,35,50` and `24, 35, 50` are read as in the node; an empty word is no value."""
-    return " ".join(words) if all(words) else words
 
 
 def _sweep_in(path: Path) -> CameraSweep:

@@ -10,6 +10,7 @@ name_depth.png  its depth, or depth/name.png: grey PNG or TIFF, or .npy. name_di
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 from collections import Counter
 from dataclasses import dataclass
@@ -18,8 +19,9 @@ from pathlib import Path
 import torch
 
 from ..camera.photo import Photo, disparity_from_relative
-from ..photo_files import DEPTH_KINDS, read_depth, read_photo
-from ..text_files import from_json, read_text
+from ..depth_files import DEPTH_KINDS, read_depth
+from ..photo_files import read_photo
+from ..text_files import read_text
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +60,7 @@ class PhotoFiles:
 
         Raises:
             MissingCaption: there is none, or it is empty.
-            ValueError: name.txt is not text in UTF-8 or, with a byte order mark, UTF-16.
+            ValueError: name.txt is not UTF-8 text.
         """
         file = self.path.with_suffix(".txt")
         try:
@@ -240,21 +242,17 @@ def _listed_captions(path: Path) -> dict[str, str]:
     if not path.exists():
         return {}
     captions = {}
-    try:
-        lines = read_text(path).split("\n")
-    except ValueError as error:
-        raise ValueError(f"{path} is {error}. Save it as UTF-8.") from None
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(read_text(path).splitlines(), 1):
         if not line.strip():
             continue
         try:
-            entry = from_json(line)
+            entry = json.loads(line)
             name, text = entry["file_name"], entry.get("text")
             if not isinstance(name, str) or not isinstance(text, str | None):
                 raise TypeError
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise ValueError(
-                f'{path}, line {number} is not {{"file_name": "name.jpg", "text": "its caption"}}. '
+                f'{path}, line {number} is not {{"file_name": "name.jpg", "text": "its caption"}}, in UTF-8. '
                 "Correct it, or remove the file."
             ) from None
         if text is not None:

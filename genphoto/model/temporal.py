@@ -57,8 +57,13 @@ def attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Scaled dot-product attention, all (N,heads,F,C)."""
     if query.device.type == "cpu":  # its fused kernel takes three times as long for so few frames
         return (query * query.shape[-1] ** -0.5 @ key.mT).softmax(-1) @ value
-    batches = zip(*(part.split(ATTENTION_BATCH) for part in (query, key, value)), strict=True)
-    return torch.cat([F.scaled_dot_product_attention(*batch) for batch in batches])
+    return fused_attention(query, key, value)
+
+
+def fused_attention(query: Tensor, key: Tensor, value: Tensor, batch: int = ATTENTION_BATCH) -> Tensor:
+    """The same by the fused kernel, `batch` sequences at a time."""
+    batches = zip(*(part.split(batch) for part in (query, key, value)), strict=True)
+    return torch.cat([F.scaled_dot_product_attention(*each) for each in batches])
 
 
 class GatedProjection(nn.Module):
@@ -121,12 +126,13 @@ def over_windows(apply: Callable[[Tensor, range], Tensor], tokens: Tensor, longe
     parts = windows(tokens.shape[1], longest)
     if len(parts) == 1:
         return apply(tokens, parts[0])
-    total = torch.zeros_like(tokens)
-    weight = tokens.new_zeros(tokens.shape[1], 1)
-    for window in parts:
-        at = slice(window.start, window.stop)
+    fades = tokens.new_zeros(len(parts), tokens.shape[1], 1)
+    for fade, window in zip(fades, parts, strict=True):
         distance = torch.arange(len(window), device=tokens.device, dtype=tokens.dtype) + 1
-        fade = torch.minimum(distance, distance.flip(0))[:, None]
-        total[:, at] = total[:, at] + fade * apply(tokens[:, at], window)
-        weight[at] = weight[at] + fade
-    return total / weight
+        fade[window.start : window.stop, 0] = torch.minimum(distance, distance.flip(0))
+    fades = fades / fades.sum(0)  # at most 1: in half precision tokens of some thousands leave no room for more
+    total = torch.zeros_like(tokens)
+    for fade, window in zip(fades, parts, strict=True):
+        at = slice(window.start, window.stop)
+        total[:, at] = total[:, at] + fade[at] * apply(tokens[:, at], window)
+    return total

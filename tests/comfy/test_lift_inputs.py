@@ -14,7 +14,6 @@ from .tiny_sd15 import (  # noqa: F401
     FRAMES,
     MOTION,
     OBJECTS,
-    SAMPLING,
     SHUTTER,
     attempt,
     clip,
@@ -344,26 +343,3 @@ def test_a_released_adapter_is_taken_for_the_setting_of_the_sweep(sd15, caplog):
         done = run(sd15, graph)
     assert done.outputs["camera"][0].setting.name == "shutter_speed"
     assert "does not say which setting it steers; taken for one of shutter speed" in caplog.text.lower()
-
-
-def test_a_strength_that_is_no_number(sd15):
-    made = run(sd15, prompt()).outputs
-    apply_camera = sd15.module("nodes.lift_host").apply_camera
-    with pytest.raises(ValueError, match="strength = nan is not between 0 and 2"):
-        apply_camera(made["lift"][0], made["camera"][0], float("nan"))
-
-
-def test_a_latent_without_frames(sd15):
-    from nodes import common_ksampler
-
-    made = run(sd15, prompt()).outputs
-    lifted, steered, camera, positive, negative = (
-        made[name][0] for name in ("lift", "steered", "camera", "positive", "negative")
-    )
-    nothing = {"samples": torch.zeros(0, 4, 8, 12)}
-    inputs = {"positive": positive, "negative": negative, "latent_image": nothing, "strength": 1.0, **SAMPLING}
-    with pytest.raises(ValueError, match=r"The latent holds no frames\. Set the batch size of the empty latent to 5"):
-        sd15.call("LiftedT2VSampler", model=lifted, camera=camera, width=96, height=64, **inputs)
-    for either in (steered, lifted):
-        with pytest.raises(ValueError, match="The latent holds no frames"):
-            common_ksampler(either, 3, 2, 4.0, "ddim", "ddim_uniform", positive, negative, nothing)

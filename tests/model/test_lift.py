@@ -6,7 +6,7 @@ import torch
 from genphoto.model.camera_encoder import DifferentialCameraEncoder
 from genphoto.model.config import PUBLISHED, Architecture
 from genphoto.model.lift import ActiveCamera, CameraMerges, Lift
-from genphoto.model.temporal import over_windows, windows
+from genphoto.model.temporal import attention, fused_attention, over_windows, windows
 
 from ..random_weights import random_
 
@@ -162,6 +162,19 @@ def test_long_sweeps_are_cross_faded_windows(lift):
         a, b = fade[frame], fade[frame - 8]
         mixed = (a * early[frame] + b * late[frame - 8]) / (a + b)
         assert torch.allclose(made[frame], mixed, atol=1e-5)
+
+
+def test_cross_fading_does_not_overflow_in_half_precision():
+    tokens = torch.full((1, 40, 4), 60000.0, dtype=torch.float16)  # its largest number is 65504
+    faded = over_windows(lambda part, window: part, tokens, 16)
+    assert (faded.float() / 60000 - 1).abs().max() < 2e-3
+
+
+@pytest.mark.parametrize("batch", [1, 4, 100])
+def test_the_fused_kernel_in_batches_is_the_attention_of_the_cpu(batch):
+    generator = torch.Generator().manual_seed(0)
+    query, key, value = (torch.randn(10, 2, 5, 8, generator=generator) for _ in range(3))
+    assert torch.allclose(fused_attention(query, key, value, batch), attention(query, key, value), atol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
