@@ -153,7 +153,7 @@ class CameraSweep:
     def from_json(cls, text: str) -> CameraSweep:
         """The inverse of `to_json`; every value is validated again."""
         try:
-            document: Any = json.loads(text)
+            document: Any = json.loads(text.removeprefix("\ufeff"))
         except (ValueError, RecursionError) as error:  # a number of 5,000 digits; 100,000 brackets
             raise ValueError(f"This is not a camera sweep: not valid JSON ({error}).") from None
         if not isinstance(document, dict) or document.get("format") != FORMAT:
