@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from PIL import Image, PngImagePlugin
 from torch import Tensor
 
+from .animation import animated_webp
 from .camera.camera import Camera
 from .camera.sweep import CameraSweep
 from .contact_sheet import contact_sheet, to_picture
@@ -113,19 +114,8 @@ class SweepFiles:
         return file.getvalue()
 
     def _animated(self, pictures: Sequence[Image.Image], words: str) -> bytes:
-        file = io.BytesIO()
-        pictures[0].save(
-            file,
-            "WEBP",
-            save_all=True,
-            append_images=pictures[1:],
-            duration=round(1000 / self.fps),
-            loop=0,
-            quality=self.quality,
-            exif=self._exif(words).removeprefix(b"Exif\0\0"),  # Pillow does that for still pictures only
-            xmp=xmp(self.origin),
-        )
-        return file.getvalue()
+        said = self._exif(words).removeprefix(b"Exif\0\0")
+        return animated_webp(pictures, round(1000 / self.fps), self.quality, said, xmp(self.origin))
 
     def _exif(
         self, words: str, number: int | None = None, camera: Camera | None = None, workflow: bool = True
