@@ -15,7 +15,7 @@ from genphoto.camera.imaging import simulate
 from genphoto.camera.photo import Photo
 from genphoto.camera.sweep import CameraSweep
 from genphoto.commands import evaluate
-from genphoto.frame_files import frame_files, read_frames
+from genphoto.frame_files import PICTURES, frame_files, read_frames
 
 ZOOM = CameraSweep({"focal_length": [24, 35, 50]})
 ASKED = ["--setting", "focal_length", "--values", "24", "35", "50"]
@@ -103,6 +103,37 @@ def test_pictures_are_taken_in_the_order_of_their_numbers(tmp_path, frames):
     assert (stored - frames).abs().max() < 1 / 255
 
 
+def test_numbers_with_decimals_are_ordered_as_numbers(tmp_path, frames):
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    named = ["f2.44", "f2.5", "f10", "f10,25", "f10,3", "\u00b2"]  # the last is a digit to str.isdigit, not to int
+    for name in reversed(named):
+        images(frames)[0].save(folder / f"{name}.png")
+    assert [path.stem for path in frame_files(folder)] == named
+
+
+@pytest.mark.parametrize("ending", PICTURES)
+def test_every_kind_of_picture_that_is_listed_is_read(ending, tmp_path, frames):
+    folder = write_folder(tmp_path / "frames", frames, f"frame{{}}{ending}")
+    assert (torch.stack(read_frames(folder)) - frames).abs().mean() < 0.03
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.webp", "a.png"])
+@pytest.mark.parametrize("duration", [33, 500])
+def test_merged_frames_of_other_programs_are_hinted_at(name, duration, tmp_path, frames, out, capsys):
+    first, *others = images(frames[[0, 1, 1, 2]])
+    first.save(tmp_path / name, save_all=True, append_images=others, duration=duration)
+    assert run(tmp_path / name, *ASKED, 70, "--out", out) == 2
+    printed = capsys.readouterr().err
+    assert f"{name} holds 3 frames for 4 values" in printed
+    assert "merged" in printed
+    whole = write_folder(tmp_path / "whole", frames[[0, 1, 1, 2]])
+    assert run(whole, *ASKED, 70, "--reference", tmp_path / name, "--out", out) == 2
+    assert f"{name} holds 3 frames for 4 values" in capsys.readouterr().err
+    assert run(tmp_path / name, *ASKED, 70, 70, "--out", out) == 2
+    assert "3 frames do not fit a sweep of 5 values" in capsys.readouterr().err
+
+
 def test_a_gif_that_stores_only_what_changed_is_read_whole(tmp_path, frames):
     moved = frames[:1].repeat(3, 1, 1, 1)
     moved[1, :, 10:20, 10:20] = 1
@@ -148,11 +179,20 @@ def test_what_was_measured_before_an_interruption_is_kept(tmp_path, gif, frames,
 
 
 def test_one_bad_sequence_does_not_stop_the_others(tmp_path, gif, out, capsys):
-    assert run(tmp_path / "missing.gif", gif, *ASKED, "--out", out) == 2
-    missing, found = report(out)
+    broken = write_folder(tmp_path / "broken", torch.stack(read_frames(gif)))
+    (broken / "frame9.png").write_bytes((broken / "frame9.png").read_bytes()[:500])
+    torn = tmp_path / "torn.gif"
+    torn.write_bytes(gif.read_bytes()[:3000])
+    assert run(tmp_path / "missing.gif", broken, torn, gif, *ASKED, "--out", out) == 2
+    missing, *damaged, found = report(out)
     assert "does not exist" in missing["error"]
+    assert "frame9.png is damaged" in damaged[0]["error"]
+    assert "torn.gif" in damaged[1]["error"]
     assert "zoom" in found["measurements"]
-    assert "1 of 2 sequences could not be measured" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "3 of 4 sequences could not be measured and were left out. " in said
+    assert all(name in said for name in ("missing.gif", "frame9.png", "torn.gif"))
+    assert said.count("\n") == 1
     assert "does not exist" in (out / "report.html").read_text()
 
 

@@ -19,7 +19,7 @@ from ..camera.setting import Progress
 from ..camera.sweep import CameraSweep
 from ..contact_sheet import contact_sheet
 from ..depth_files import DEPTH_KINDS, read_depth
-from ..frame_files import read_frames
+from ..frame_files import merged_frames, read_frames
 from ..metrics.following import PUBLISHED_CLIP, Following, clip_following, require_prompt
 from ..metrics.perceptual import BACKBONES, Distance, adjacent_lpips, compensated_lpips, lpips_distance
 from ..metrics.plot import plot_report
@@ -111,7 +111,7 @@ class Ruler:
     """What all sequences of a call are measured with.
 
     Args:
-        reference: frames of the reference, or None.
+        reference: file or folder of the reference and its frames, or None.
         disparity_of: size (H,W) of the frames -> disparity (H,W) [1/m] of the first, or None without depth.
         distance: LPIPS, or None.
         following: CLIP, or None.
@@ -119,7 +119,7 @@ class Ruler:
         names: what decides over the result and is no picture: options and names of networks.
     """
 
-    reference: list[Tensor] | None
+    reference: tuple[Path, list[Tensor]] | None
     disparity_of: Callable[[tuple[int, int]], Tensor | None]
     distance: Distance | None
     following: Following | None
@@ -163,10 +163,8 @@ def evaluate_files(args: argparse.Namespace) -> None:
     if known:
         print(f"{known} of {len(entries)} sequences were measured before and not again.")
     if failed := [entry for entry in entries if "error" in entry.found]:
-        raise ValueError(
-            f"{len(failed)} of {len(entries)} sequences could not be measured. {failed[0].name}: "
-            f"{failed[0].found['error']}"
-        )
+        why = "; ".join(f"{entry.name}: {entry.found['error'].rstrip('.')}" for entry in failed)
+        raise ValueError(f"{len(failed)} of {len(entries)} sequences could not be measured and were left out. {why}.")
 
 
 def _common_sweep(args: argparse.Namespace) -> CameraSweep | None:
@@ -186,6 +184,8 @@ def _sweep_of(path: Path) -> CameraSweep:
         )
     try:
         return CameraSweep.from_json(read_text(file))
+    except OSError as error:
+        raise ValueError(f"{file} cannot be read: {error.strerror}. Check its rights.") from None
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
 
@@ -212,7 +212,7 @@ def _ruler(args: argparse.Namespace) -> Ruler:
     except ImportError as error:
         raise ValueError(str(error)) from None
     return Ruler(
-        read_frames(args.reference) if args.reference else None,
+        (args.reference, read_frames(args.reference)) if args.reference else None,
         lambda size: read_depth(args.depth, size, args.depth_kind, args.near, args.far) if args.depth else None,
         distance,
         following,
@@ -226,8 +226,12 @@ def _entry(
 ) -> tuple[Entry, bool]:
     """What was found in a sequence, and whether that was known before; it is kept in `folder`."""
     frames = read_frames(path)
+    reference_path, reference = ruler.reference or (path, None)
+    for file, found in ((path, frames), (reference_path, reference or frames)):
+        if merged := merged_frames(file, len(found), len(sweep)):
+            raise ValueError(merged)
     disparity = ruler.disparity_of(tuple(frames[0].shape[1:]))
-    pictures = [*frames, *(ruler.reference or ()), *(() if disparity is None else (disparity,))]
+    pictures = [*frames, *(reference or ()), *(() if disparity is None else (disparity,))]
     key = _key(pictures, sweep.to_json(), str(prompt), *ruler.names)
     numbers, sheet, plot = (folder / f"{key}{ending}" for ending in (".json", ".jpg", ".png"))
     known = numbers.is_file()
@@ -244,7 +248,7 @@ def _measure(frames, sweep, prompt, ruler, disparity, report):
         frames,
         sweep,
         disparity=disparity,
-        reference=ruler.reference,
+        reference=ruler.reference and ruler.reference[1],
         cross_talk=ruler.cross_talk,
         on_progress=report,
     )
