@@ -16,6 +16,9 @@ from genphoto.camera.photo import Photo
 from genphoto.camera.sweep import CameraSweep
 from genphoto.commands import evaluate
 from genphoto.frame_files import PICTURES, frame_files, read_frames
+from genphoto.metrics.perceptual import Lpips
+
+from .tiny_clip import write_tiny_clip
 
 ZOOM = CameraSweep({"focal_length": [24, 35, 50]})
 ASKED = ["--setting", "focal_length", "--values", "24", "35", "50"]
@@ -161,6 +164,35 @@ def test_measured_sequences_are_not_measured_again(tmp_path, gif, frames, out, m
     assert run(gif, "--setting", "focal_length", "--values", 24, 35, 51, "--out", out) == 0
     assert run(gif, *ASKED, "--cross-talk", "--out", out) == 0
     assert len(measured) == 3  # another sweep and other options are another measurement
+
+
+class Difference(torch.nn.Module):
+    """Stands for LPIPS, whose package is optional and whose weights are large."""
+
+    def __init__(self, weight):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.tensor(weight))
+
+    def forward(self, a, b):
+        return self.weight * (a - b).abs().mean()
+
+
+def test_other_weights_in_the_same_place_are_another_measurement(gif, tmp_path, out, monkeypatch):
+    clip = tmp_path / "clip"
+    given = [gif, *ASKED, "--clip", clip, "--lpips", "vgg", "--lpips-weights", tmp_path, "--out", out]
+
+    def measured(seed, weight, prompt):
+        write_tiny_clip(clip, seed)
+        monkeypatch.setattr(evaluate, "lpips_distance", lambda net, folder: Lpips(Difference(weight)))
+        assert run(*given, "--prompt", prompt) == 0
+        return json.dumps(report(out))
+
+    clip.mkdir()
+    kinds = [(0, 1.0, "a cat"), (1, 1.0, "a cat"), (0, 2.0, "a cat"), (0, 1.0, "a dog")]
+    found = [measured(*kind) for kind in kinds]
+    assert len(set(found)) == len(list((out / "sequences").glob("*.json"))) == len(kinds)
+    assert measured(*kinds[0]) == found[0]
+    assert len(list((out / "sequences").glob("*.json"))) == len(kinds)
 
 
 def test_what_was_measured_before_an_interruption_is_kept(tmp_path, gif, frames, out, monkeypatch):

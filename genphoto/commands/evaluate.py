@@ -21,7 +21,7 @@ from ..contact_sheet import contact_sheet
 from ..depth_files import DEPTH_KINDS, read_depth
 from ..frame_files import merged_frames, read_frames
 from ..metrics.following import PUBLISHED_CLIP, Following, clip_following, require_prompt
-from ..metrics.perceptual import BACKBONES, Distance, adjacent_lpips, compensated_lpips, lpips_distance
+from ..metrics.perceptual import BACKBONES, Lpips, adjacent_lpips, compensated_lpips, lpips_distance
 from ..metrics.plot import plot_report
 from ..metrics.report_page import Entry, report_page
 from ..metrics.sweep_metrics import measure_sweep
@@ -33,7 +33,7 @@ from .sweep_arguments import add_sweep_arguments, read_sweep, read_values
 
 REPORT, PAGE, PARTS = "report.json", "report.html", "sequences"
 COLUMNS = 6  # of the frames on the page
-MEASURED_AS = 1  # raise it when the numbers change, so that nothing older is taken up again
+MEASURED_AS = 2  # raise it when the numbers change, so that nothing older is taken up again
 
 EXAMPLES = """examples:
   python -m genphoto evaluate zoom/ --out report
@@ -116,12 +116,12 @@ class Ruler:
         distance: LPIPS, or None.
         following: CLIP, or None.
         cross_talk: measure also what should not change.
-        names: what decides over the result and is no picture: options and names of networks.
+        names: what decides over the result and is no picture: options, and the networks' weights.
     """
 
     reference: tuple[Path, list[Tensor]] | None
     disparity_of: Callable[[tuple[int, int]], Tensor | None]
-    distance: Distance | None
+    distance: Lpips | None
     following: Following | None
     cross_talk: bool
     names: tuple[str, ...]
@@ -211,13 +211,14 @@ def _ruler(args: argparse.Namespace) -> Ruler:
         following = clip_following(args.clip) if args.clip else None
     except ImportError as error:
         raise ValueError(str(error)) from None
+    networks = distance, following
     return Ruler(
         (args.reference, read_frames(args.reference)) if args.reference else None,
         lambda size: read_depth(args.depth, size, args.depth_kind, args.near, args.far) if args.depth else None,
         distance,
         following,
         args.cross_talk,
-        (str(MEASURED_AS), str(args.cross_talk), str(args.lpips), str(args.clip)),
+        (str(MEASURED_AS), str(args.cross_talk), *(network.identity if network else "" for network in networks)),
     )
 
 
