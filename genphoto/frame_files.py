@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from .sweep_files import ANIMATION, SHEET
 
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 ANIMATIONS = ("GIF", "WEBP", "PNG")
+ROUNDED_MS = 5  # GIF counts in hundredths of a second
 NOT_FRAMES = (SHEET, Path(ANIMATION).stem)  # how the names end of what stands beside the frames in a folder of ours
 
 
@@ -34,35 +36,43 @@ def read_frames(path: str | Path) -> list[Tensor]:
 
 def frame_files(folder: Path) -> list[Path]:
     """The pictures of a folder in their order."""
-    found = [p for p in folder.iterdir() if p.suffix.lower() in PICTURES and not p.name.startswith(".")]
+    try:
+        found = [p for p in folder.iterdir() if p.suffix.lower() in PICTURES and not p.name.startswith(".")]
+    except OSError as error:
+        raise ValueError(f"{folder} cannot be read: {error.strerror}. Check its rights.") from None
     found = sorted((p for p in found if not p.stem.endswith(NOT_FRAMES)), key=_numbered)
     if not found:
         raise ValueError(f"{folder} holds no pictures. Give a folder of frames ({', '.join(PICTURES)}), or a GIF.")
     return found
 
 
-def merged_frames_hint(path: Path) -> str:
-    """What to say of an animation some of whose frames last longer: those who write one merge equal neighbors."""
-    with Image.open(path, formats=ANIMATIONS) as animation:
-        durations = [_duration(frame) for frame in ImageSequence.Iterator(animation)]
-    shortest = max(min(durations), 1)
-    merged = [f"{number} lasts {last / shortest:.3g}" for number, last in enumerate(durations, 1) if last > shortest]
-    if not merged:
+def merged_frames(path: str | Path, found: int, wanted: int) -> str:
+    """A sentence on an animation of `found` frames that had `wanted` before equal neighbors were merged; else "".
+
+    Writers of GIF, WebP and APNG make one frame of equal neighbors that lasts as long as they did together.
+    """
+    if found >= wanted or not Path(path).is_file():
         return ""
+    durations_ms: list[float] = []
+    with Image.open(path, formats=ANIMATIONS) as animation:
+        for frame in ImageSequence.Iterator(animation):
+            frame.load()  # WebP tells the duration only then
+            durations_ms.append(frame.info.get("duration", 0))
+    shortest = min(durations_ms)
+    counts = [round(d / shortest) if shortest else 0 for d in durations_ms]
+    off_ms = [abs(d - n * shortest) - ROUNDED_MS * (n + 1) for d, n in zip(durations_ms, counts, strict=True)]
+    if max(off_ms) > 0 or sum(counts) != wanted:
+        return ""
+    shown = ", ".join(f"{d:g}" for d in durations_ms)
     return (
-        f" Frame {', '.join(merged)} times as long as the shortest: equal neighbors were merged when {path.name} was "
-        "written. Give the frames as a folder of pictures."
+        f"{path} holds {found} frames for {wanted} values, but they last {shown} ms, as {wanted} do of which equal "
+        "neighbors were merged by the program that wrote it. Give the frames as a folder of pictures."
     )
 
 
-def _duration(frame: Image.Image) -> float:
-    frame.load()  # WebP tells it only then
-    return frame.info.get("duration", 0)
-
-
-def _numbered(path: Path) -> list[tuple[float, str]]:
-    parts = re.split(r"(\d+(?:\.\d+)?)", path.stem)  # every second one is a number
-    return [(float(part), "") if index % 2 else (-1, part) for index, part in enumerate(parts)] + [(-1, path.suffix)]
+def _numbered(path: Path) -> tuple[list[tuple[Decimal, str]], str]:
+    parts = re.split(r"(\d+(?:[.,]\d+)?)", path.stem)
+    return [(Decimal(p.replace(",", ".")), "") if i % 2 else (Decimal(-1), p) for i, p in enumerate(parts)], path.name
 
 
 def _animation(path: Path) -> list[Tensor]:

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from PIL import Image, PngImagePlugin
 from torch import Tensor
 
+from .animation import animated_webp
 from .camera.camera import Camera
 from .camera.sweep import CameraSweep
 from .contact_sheet import contact_sheet, to_picture
@@ -26,7 +27,6 @@ from .exif import BYTES_IN_JPEG, exif, xmp
 # Format -> how its files end, and the longest side [px] it can hold.
 FORMATS = {"png": (".png", 2**31 - 1), "jpeg": (".jpg", 65500), "webp": (".webp", 16383)}
 SHEET, ANIMATION, SWEEP = "contact_sheet", "animation.webp", "sweep.json"
-MERGED_BELOW = 32  # libwebp takes pixels for equal that differ by up to 31, at its lowest quality
 SHEET_FRAME_PX = 1024  # longest side of a frame on the contact sheet
 
 
@@ -120,20 +120,8 @@ class SweepFiles:
         return file.getvalue()
 
     def _animated(self, pictures: Sequence[Image.Image], words: str) -> bytes:
-        file = io.BytesIO()
-        first, *others = _no_equal_neighbors(pictures)
-        first.save(
-            file,
-            "WEBP",
-            save_all=True,
-            append_images=others,
-            duration=round(1000 / self.fps),
-            loop=0,
-            quality=self.quality,
-            exif=self._exif(words).removeprefix(b"Exif\0\0"),  # Pillow does that for still pictures only
-            xmp=xmp(self.origin),
-        )
-        return file.getvalue()
+        said = self._exif(words).removeprefix(b"Exif\0\0")
+        return animated_webp(pictures, round(1000 / self.fps), self.quality, said, xmp(self.origin))
 
     def _exif(
         self, words: str, number: int | None = None, camera: Camera | None = None, workflow: bool = True
@@ -202,18 +190,6 @@ def _move(name: str, source: Path, target: Path) -> None:
             f"{name} cannot be written: {error.strerror}. Nothing was saved: close it where it is open, or choose "
             "another place."
         ) from None
-
-
-def _no_equal_neighbors(pictures: Sequence[Image.Image]) -> list[Image.Image]:
-    """The pictures, the blue of a corner pixel changed in a repeated one: WebP merges frames that are about equal."""
-    distinct = [pictures[0]]
-    for picture in pictures[1:]:
-        if picture.tobytes() == distinct[-1].tobytes():
-            picture = picture.copy()
-            red, green, blue = picture.getpixel((0, 0))
-            picture.putpixel((0, 0), (red, green, blue ^ MERGED_BELOW))
-        distinct.append(picture)
-    return distinct
 
 
 def _safe(label: str) -> str:

@@ -15,7 +15,10 @@ from genphoto.camera.imaging import simulate
 from genphoto.camera.photo import Photo
 from genphoto.camera.sweep import CameraSweep
 from genphoto.commands import evaluate
-from genphoto.frame_files import frame_files, read_frames
+from genphoto.frame_files import PICTURES, frame_files, read_frames
+from genphoto.metrics.perceptual import Lpips
+
+from .tiny_clip import write_tiny_clip
 
 ZOOM = CameraSweep({"focal_length": [24, 35, 50]})
 ASKED = ["--setting", "focal_length", "--values", "24", "35", "50"]
@@ -103,28 +106,35 @@ def test_pictures_are_taken_in_the_order_of_their_numbers(tmp_path, frames):
     assert (stored - frames).abs().max() < 1 / 255
 
 
-def test_decimals_in_names_are_numbers(tmp_path, frames):
-    folder = write_folder(tmp_path / "frames", frames)
-    for name, new in (("frame8", "f2.5"), ("frame9", "f2.44"), ("frame10", "f10")):
-        (folder / f"{name}.png").rename(folder / f"{new}.png")
-    assert [path.stem for path in frame_files(folder)] == ["f2.44", "f2.5", "f10"]
+def test_numbers_with_decimals_are_ordered_as_numbers(tmp_path, frames):
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    named = ["f2.44", "f2.5", "f10", "f10,25", "f10,3", "\u00b2"]  # the last is a digit to str.isdigit, not to int
+    for name in reversed(named):
+        images(frames)[0].save(folder / f"{name}.png")
+    assert [path.stem for path in frame_files(folder)] == named
 
 
-def test_bitmaps_are_frames(tmp_path, frames):
-    for index, picture in enumerate(images(frames)):
-        picture.save(tmp_path / f"{index}.bmp")
-    assert (torch.stack(read_frames(tmp_path)) - frames).abs().max() < 1 / 255
+@pytest.mark.parametrize("ending", PICTURES)
+def test_every_kind_of_picture_that_is_listed_is_read(ending, tmp_path, frames):
+    folder = write_folder(tmp_path / "frames", frames, f"frame{{}}{ending}")
+    assert (torch.stack(read_frames(folder)) - frames).abs().mean() < 0.03
 
 
-@pytest.mark.parametrize("suffix", ["gif", "webp", "png"])
-def test_frames_that_a_writer_merged_are_hinted_at(tmp_path, frames, out, suffix, capsys):
-    pictures = [images(frames)[0], *[images(frames)[1]] * 2]
-    path = tmp_path / f"merged.{suffix}"
-    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=400)
-    assert run(path, *ASKED, "--out", out) == 2
-    error = capsys.readouterr().err
-    assert "2 frames for a sweep of 3" in error
-    assert "Frame 2 lasts 2 times as long" in error
+@pytest.mark.parametrize("name", ["a.gif", "a.webp", "a.png"])
+@pytest.mark.parametrize("duration", [33, 500])
+def test_merged_frames_of_other_programs_are_hinted_at(name, duration, tmp_path, frames, out, capsys):
+    first, *others = images(frames[[0, 1, 1, 2]])
+    first.save(tmp_path / name, save_all=True, append_images=others, duration=duration)
+    assert run(tmp_path / name, *ASKED, 70, "--out", out) == 2
+    printed = capsys.readouterr().err
+    assert f"{name} holds 3 frames for 4 values" in printed
+    assert "merged" in printed
+    whole = write_folder(tmp_path / "whole", frames[[0, 1, 1, 2]])
+    assert run(whole, *ASKED, 70, "--reference", tmp_path / name, "--out", out) == 2
+    assert f"{name} holds 3 frames for 4 values" in capsys.readouterr().err
+    assert run(tmp_path / name, *ASKED, 70, 70, "--out", out) == 2
+    assert "3 frames do not fit a sweep of 5 values" in capsys.readouterr().err
 
 
 def test_a_gif_that_stores_only_what_changed_is_read_whole(tmp_path, frames):
@@ -156,6 +166,35 @@ def test_measured_sequences_are_not_measured_again(tmp_path, gif, frames, out, m
     assert len(measured) == 3  # another sweep and other options are another measurement
 
 
+class Difference(torch.nn.Module):
+    """Stands for LPIPS, whose package is optional and whose weights are large."""
+
+    def __init__(self, weight):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.tensor(weight))
+
+    def forward(self, a, b):
+        return self.weight * (a - b).abs().mean()
+
+
+def test_other_weights_in_the_same_place_are_another_measurement(gif, tmp_path, out, monkeypatch):
+    clip = tmp_path / "clip"
+    given = [gif, *ASKED, "--clip", clip, "--lpips", "vgg", "--lpips-weights", tmp_path, "--out", out]
+
+    def measured(seed, weight, prompt):
+        write_tiny_clip(clip, seed)
+        monkeypatch.setattr(evaluate, "lpips_distance", lambda net, folder: Lpips(Difference(weight)))
+        assert run(*given, "--prompt", prompt) == 0
+        return json.dumps(report(out))
+
+    clip.mkdir()
+    kinds = [(0, 1.0, "a cat"), (1, 1.0, "a cat"), (0, 2.0, "a cat"), (0, 1.0, "a dog")]
+    found = [measured(*kind) for kind in kinds]
+    assert len(set(found)) == len(list((out / "sequences").glob("*.json"))) == len(kinds)
+    assert measured(*kinds[0]) == found[0]
+    assert len(list((out / "sequences").glob("*.json"))) == len(kinds)
+
+
 def test_what_was_measured_before_an_interruption_is_kept(tmp_path, gif, frames, out, monkeypatch):
     other = write_folder(tmp_path / "frames", frames)
     real = evaluate.measure_sweep
@@ -172,11 +211,20 @@ def test_what_was_measured_before_an_interruption_is_kept(tmp_path, gif, frames,
 
 
 def test_one_bad_sequence_does_not_stop_the_others(tmp_path, gif, out, capsys):
-    assert run(tmp_path / "missing.gif", gif, *ASKED, "--out", out) == 2
-    missing, found = report(out)
+    broken = write_folder(tmp_path / "broken", torch.stack(read_frames(gif)))
+    (broken / "frame9.png").write_bytes((broken / "frame9.png").read_bytes()[:500])
+    torn = tmp_path / "torn.gif"
+    torn.write_bytes(gif.read_bytes()[:3000])
+    assert run(tmp_path / "missing.gif", broken, torn, gif, *ASKED, "--out", out) == 2
+    missing, *damaged, found = report(out)
     assert "does not exist" in missing["error"]
+    assert "frame9.png is damaged" in damaged[0]["error"]
+    assert "torn.gif" in damaged[1]["error"]
     assert "zoom" in found["measurements"]
-    assert "1 of 2 sequences could not be measured" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "3 of 4 sequences could not be measured and were left out. " in said
+    assert all(name in said for name in ("missing.gif", "frame9.png", "torn.gif"))
+    assert said.count("\n") == 1
     assert "does not exist" in (out / "report.html").read_text()
 
 

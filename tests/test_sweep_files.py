@@ -257,6 +257,23 @@ def test_the_animation_plays_the_frames(tmp_path):
     assert (torch.stack(read_frames(path)) - smooth_frames()).abs().mean() < 0.02
 
 
+def test_the_animation_holds_equal_frames_too(tmp_path):
+    """As a bracket does that ends in white: libwebp's own encoder of animations makes one frame of them."""
+    white = frames().clone()
+    white[1:] = 1
+    path = written(tmp_path, pictures=white, fps=2.0)[-1]
+    again = read_frames(path)
+    assert len(again) == 3
+    assert (torch.stack(again)[1:] - 1).abs().max() < 2 / 255
+    with Image.open(path) as animation:
+        durations = []
+        for index in range(animation.n_frames):
+            animation.seek(index)
+            animation.load()
+            durations.append(animation.info["duration"])
+    assert durations == [500, 500, 500]
+
+
 def test_names_sort_and_are_safe_everywhere(tmp_path):
     values = {"aperture": ["f/1.4", "f/16"], "shutter_speed": ["1/125", "0.5"], "tint": [-0.01, 0.01]}
     files = SweepFiles(CameraSweep(values), GENERATED, "sweep_00001_", "jpeg", fps=1.0, document=True)

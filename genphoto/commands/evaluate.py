@@ -19,9 +19,9 @@ from ..camera.setting import Progress
 from ..camera.sweep import CameraSweep
 from ..contact_sheet import contact_sheet
 from ..depth_files import DEPTH_KINDS, read_depth
-from ..frame_files import merged_frames_hint, read_frames
+from ..frame_files import merged_frames, read_frames
 from ..metrics.following import PUBLISHED_CLIP, Following, clip_following, require_prompt
-from ..metrics.perceptual import BACKBONES, Distance, adjacent_lpips, compensated_lpips, lpips_distance
+from ..metrics.perceptual import BACKBONES, Lpips, adjacent_lpips, compensated_lpips, lpips_distance
 from ..metrics.plot import plot_report
 from ..metrics.report_page import Entry, report_page
 from ..metrics.sweep_metrics import measure_sweep
@@ -33,7 +33,7 @@ from .sweep_arguments import add_sweep_arguments, read_sweep, read_values
 
 REPORT, PAGE, PARTS = "report.json", "report.html", "sequences"
 COLUMNS = 6  # of the frames on the page
-MEASURED_AS = 1  # raise it when the numbers change, so that nothing older is taken up again
+MEASURED_AS = 2  # raise it when the numbers change, so that nothing older is taken up again
 
 EXAMPLES = """examples:
   python -m genphoto evaluate zoom/ --out report
@@ -111,17 +111,17 @@ class Ruler:
     """What all sequences of a call are measured with.
 
     Args:
-        reference: frames of the reference, or None.
+        reference: file or folder of the reference and its frames, or None.
         disparity_of: size (H,W) of the frames -> disparity (H,W) [1/m] of the first, or None without depth.
         distance: LPIPS, or None.
         following: CLIP, or None.
         cross_talk: measure also what should not change.
-        names: what decides over the result and is no picture: options and names of networks.
+        names: what decides over the result and is no picture: options, and the networks' weights.
     """
 
-    reference: list[Tensor] | None
+    reference: tuple[Path, list[Tensor]] | None
     disparity_of: Callable[[tuple[int, int]], Tensor | None]
-    distance: Distance | None
+    distance: Lpips | None
     following: Following | None
     cross_talk: bool
     names: tuple[str, ...]
@@ -163,10 +163,8 @@ def evaluate_files(args: argparse.Namespace) -> None:
     if known:
         print(f"{known} of {len(entries)} sequences were measured before and not again.")
     if failed := [entry for entry in entries if "error" in entry.found]:
-        raise ValueError(
-            f"{len(failed)} of {len(entries)} sequences could not be measured. {failed[0].name}: "
-            f"{failed[0].found['error']}"
-        )
+        why = "; ".join(f"{entry.name}: {entry.found['error'].rstrip('.')}" for entry in failed)
+        raise ValueError(f"{len(failed)} of {len(entries)} sequences could not be measured and were left out. {why}.")
 
 
 def _common_sweep(args: argparse.Namespace) -> CameraSweep | None:
@@ -186,6 +184,8 @@ def _sweep_of(path: Path) -> CameraSweep:
         )
     try:
         return CameraSweep.from_json(read_text(file))
+    except OSError as error:
+        raise ValueError(f"{file} cannot be read: {error.strerror}. Check its rights.") from None
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
 
@@ -211,13 +211,14 @@ def _ruler(args: argparse.Namespace) -> Ruler:
         following = clip_following(args.clip) if args.clip else None
     except ImportError as error:
         raise ValueError(str(error)) from None
+    networks = distance, following
     return Ruler(
-        read_frames(args.reference) if args.reference else None,
+        (args.reference, read_frames(args.reference)) if args.reference else None,
         lambda size: read_depth(args.depth, size, args.depth_kind, args.near, args.far) if args.depth else None,
         distance,
         following,
         args.cross_talk,
-        (str(MEASURED_AS), str(args.cross_talk), str(args.lpips), str(args.clip)),
+        (str(MEASURED_AS), str(args.cross_talk), *(network.identity if network else "" for network in networks)),
     )
 
 
@@ -226,10 +227,12 @@ def _entry(
 ) -> tuple[Entry, bool]:
     """What was found in a sequence, and whether that was known before; it is kept in `folder`."""
     frames = read_frames(path)
-    if len(frames) != len(sweep) and not path.is_dir():
-        raise ValueError(f"{path} holds {len(frames)} frames for a sweep of {len(sweep)}.{merged_frames_hint(path)}")
+    reference_path, reference = ruler.reference or (path, None)
+    for file, found in ((path, frames), (reference_path, reference or frames)):
+        if merged := merged_frames(file, len(found), len(sweep)):
+            raise ValueError(merged)
     disparity = ruler.disparity_of(tuple(frames[0].shape[1:]))
-    pictures = [*frames, *(ruler.reference or ()), *(() if disparity is None else (disparity,))]
+    pictures = [*frames, *(reference or ()), *(() if disparity is None else (disparity,))]
     key = _key(pictures, sweep.to_json(), str(prompt), *ruler.names)
     numbers, sheet, plot = (folder / f"{key}{ending}" for ending in (".json", ".jpg", ".png"))
     known = numbers.is_file()
@@ -246,7 +249,7 @@ def _measure(frames, sweep, prompt, ruler, disparity, report):
         frames,
         sweep,
         disparity=disparity,
-        reference=ruler.reference,
+        reference=ruler.reference and ruler.reference[1],
         cross_talk=ruler.cross_talk,
         on_progress=report,
     )

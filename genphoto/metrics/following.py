@@ -5,17 +5,47 @@ The paper takes CLIP ViT-B/32. Values of one CLIP cannot be compared with those 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+import json
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+
+from .weights import weights_digest
 
 PUBLISHED_CLIP = "openai/clip-vit-base-patch32"
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # of CLIP's training pictures
 
-Following = Callable[[Tensor, str], tuple[float, ...]]
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """Likeness, -1 to 1, of each of frames (F,3,H,W) sRGB in [0,1] to a prompt, by a CLIP of transformers."""
+
+    model: nn.Module
+    tokenizer: Any
+
+    def __call__(self, frames: Tensor, prompt: str) -> tuple[float, ...]:
+        """The likeness of each frame."""
+        side = self.model.config.vision_config.image_size
+        length = self.model.config.text_config.max_position_embeddings
+        words = self.tokenizer(require_prompt(prompt), truncation=True, max_length=length, return_tensors="pt")
+        with torch.no_grad():
+            found = self.model(
+                input_ids=words["input_ids"],
+                attention_mask=words["attention_mask"],
+                pixel_values=clip_pixels(frames.cpu().float(), side),
+            )
+        return likeness(found.image_embeds, found.text_embeds)
+
+    @property
+    def identity(self) -> str:
+        """What decides over its numbers: weights, architecture and words."""
+        vocabulary = hashlib.sha256(json.dumps(self.tokenizer.get_vocab(), sort_keys=True).encode()).hexdigest()
+        return f"{weights_digest(self.model)} {self.model.config.to_json_string()} {vocabulary}"
 
 
 def clip_following(name: str | Path = PUBLISHED_CLIP) -> Following:
@@ -48,21 +78,7 @@ def clip_following(name: str | Path = PUBLISHED_CLIP) -> Following:
             f"{name} is not a whole CLIP: {len(missing)} weights are missing, such as {missing[0]}. Likeness "
             f"needs the text and the picture half with their projections, as in {PUBLISHED_CLIP}."
         )
-    model = model.eval().float()
-    side = model.config.vision_config.image_size
-    length = model.config.text_config.max_position_embeddings
-
-    def following(frames: Tensor, prompt: str) -> tuple[float, ...]:
-        words = tokenizer(require_prompt(prompt), truncation=True, max_length=length, return_tensors="pt")
-        with torch.no_grad():
-            found = model(
-                input_ids=words["input_ids"],
-                attention_mask=words["attention_mask"],
-                pixel_values=clip_pixels(frames.cpu().float(), side),
-            )
-        return likeness(found.image_embeds, found.text_embeds)
-
-    return following
+    return Following(model.eval().float(), tokenizer)
 
 
 def require_prompt(prompt: str) -> str:

@@ -137,9 +137,13 @@ def _vertex(axis: Tensor, stack: Tensor, at: Tensor) -> Tensor:
     return torch.minimum(torch.maximum(vertex, x0), x2)
 
 
-def blurred_as(pair: Pair) -> Pair:
-    """Both frames at the blur of the blurrier one, patch by patch as `patch_radii` finds it; unknown patches stay."""
-    found = patch_radii(pair)
+def blurred_as(pair: Pair, found: PatchBlur | None = None) -> Pair:
+    """Both frames at the blur of the blurrier one, patch by patch; unknown patches stay.
+
+    Args:
+        found: what `patch_radii` finds in the pair, where that is known already.
+    """
+    found = found or patch_radii(pair)
     radius, side, known = found.radius, found.side, found.known
     if not bool(known.any()):
         return pair

@@ -6,14 +6,16 @@ The package `lpips` brings its own small weights; the backbone's come from torch
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..camera.camera import Camera
 from .consistency import compensated_pairs
+from .weights import weights_digest
 
 # File name and address of torchvision's weights, as the torch hub cache holds them.
 BACKBONES = {
@@ -24,7 +26,24 @@ BACKBONES = {
 Distance = Callable[[Tensor, Tensor], float]
 
 
-def lpips_distance(net: str = "vgg", folder: str | Path | None = None) -> Distance:
+@dataclass(frozen=True, slots=True)
+class Lpips:
+    """LPIPS of two sRGB pictures (3,H,W) in [0,1]; 0 is equal."""
+
+    model: nn.Module
+
+    def __call__(self, a: Tensor, b: Tensor) -> float:
+        """The distance."""
+        with torch.no_grad():
+            return float(self.model(a.cpu().float()[None] * 2 - 1, b.cpu().float()[None] * 2 - 1))
+
+    @property
+    def identity(self) -> str:
+        """What decides over its numbers."""
+        return weights_digest(self.model)
+
+
+def lpips_distance(net: str = "vgg", folder: str | Path | None = None) -> Lpips:
     """LPIPS of two sRGB pictures (3,H,W) in [0,1]; 0 is equal.
 
     Args:
@@ -50,12 +69,7 @@ def lpips_distance(net: str = "vgg", folder: str | Path | None = None) -> Distan
     # "slice2.4.weight" of lpips is "features.4.weight" of torchvision.
     named = {key: weights[f"features.{key.split('.', 1)[1]}"] for key in model.net.state_dict()}
     model.net.load_state_dict(named)
-
-    def distance(a: Tensor, b: Tensor) -> float:
-        with torch.no_grad():
-            return float(model(a.cpu().float()[None] * 2 - 1, b.cpu().float()[None] * 2 - 1))
-
-    return distance
+    return Lpips(model)
 
 
 def adjacent_lpips(frames: Tensor, distance: Distance) -> tuple[float, ...]:

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from ..camera.camera import Camera
 from ..camera.colorimetry import srgb_to_linear
-from .blur import BLUR_CHANGES_K, requested_k
+from .blur import NOTICED_PX
 from .frames import lightness, pair_at_one_scale, requested_zooms, sampled_down
 from .measurement import Measurement, Reading
-from .patch_blur import blurred_as
+from .patch_blur import blurred_as, patch_radii
 from .registration import START, Similarity, register, structure
 
 SEARCH_SIDE_PX = 144  # longer side of the pictures in the search
@@ -34,6 +34,7 @@ CANDIDATES = 4
 LEAST_STRENGTH = 0.12
 LARGEST_ERROR = 0.007  # predicted relative error of the scale
 FAKED_BY_BLUR = 0.05  # of a zoom, at most
+NOTICED_SHARE = 0.1  # of the patches, that must be blurred to fake one
 APART = 0.03  # relative difference of two zooms that are not the same
 LARGEST_RIVAL = 0.7  # strength of the next best zoom over that of the best
 
@@ -48,11 +49,11 @@ class _Candidate(NamedTuple):
 
 def measure_zoom(frames: Tensor, cameras: Sequence[Camera]) -> Measurement:
     """Magnification of every frame (F,3,H,W) sRGB relative to the first; errors in percent."""
-    light, k, asked = srgb_to_linear(frames), requested_k(cameras), requested_zooms(cameras)
+    light, asked = srgb_to_linear(frames), requested_zooms(cameras)
     readings = [Reading(1.0, 0.0)]
     for index in range(1, len(light)):
         found = zoom_between(light[0], light[index])
-        if found.value is not None and abs(k[index] - k[0]) >= BLUR_CHANGES_K:
+        if found.value is not None:
             about = asked[index] if abs(found.value / asked[index] - 1) < FAKED_BY_BLUR else found.value
             found = _equally_blurred(light[0], light[index], about) or found
         readings.append(found)
@@ -60,11 +61,17 @@ def measure_zoom(frames: Tensor, cameras: Sequence[Camera]) -> Measurement:
 
 
 def _equally_blurred(reference: Tensor, frame: Tensor, about: float) -> Reading | None:
-    """The zoom with both frames at the blur of the blurrier one; `about` so large. None where there is no match.
+    """The zoom with both frames at the blur of the blurrier one; `about` so large.
 
-    Blur that differs over the picture shifts its structure by percents.
+    Blur that differs over the picture shifts its structure by percents, whether it was asked for or not. None where
+    the frames are equally sharp, or there is no match.
     """
-    blurred = blurred_as(pair_at_one_scale(reference, frame, 1.0, about))
+    pair = pair_at_one_scale(reference, frame, 1.0, about)
+    blur = patch_radii(pair)
+    radius = blur.radius[blur.known].abs()
+    if int((radius >= NOTICED_PX).sum()) <= NOTICED_SHARE * len(radius):
+        return None
+    blurred = blurred_as(pair, blur)
     found = zoom_between(blurred.reference, blurred.frame)
     return None if found.value is None else Reading(about * found.value, about * found.spread)
 

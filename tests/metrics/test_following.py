@@ -1,6 +1,6 @@
 """Following, with a CLIP of transformers in miniature."""
 
-import json
+import shutil
 
 import pytest
 import torch
@@ -10,29 +10,12 @@ from genphoto.camera.sweep import CameraSweep
 from genphoto.metrics.baselines import baseline_prompts
 from genphoto.metrics.following import PUBLISHED_CLIP, clip_following, clip_pixels, likeness
 
-WORDS = ["<|startoftext|>", "<|endoftext|>", "a</w>", "ca", "cat</w>", "do", "dog</w>"]
+from ..tiny_clip import write_tiny_clip
 
 
 @pytest.fixture(scope="module")
 def tiny_clip(tmp_path_factory):
-    """A folder with a random CLIP, 16 wide, that knows three words."""
-    from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
-
-    folder = tmp_path_factory.mktemp("clip")
-    letters = [letter + end for letter in "acdgot" for end in ("", "</w>")]
-    vocabulary = {word: index for index, word in enumerate([*WORDS, *(x for x in letters if x not in WORDS)])}
-    (folder / "vocab.json").write_text(json.dumps(vocabulary))
-    (folder / "merges.txt").write_text("#version: 0.2\nc a\nca t</w>\nd o\ndo g</w>\n")
-    CLIPTokenizer(str(folder / "vocab.json"), str(folder / "merges.txt")).save_pretrained(folder)
-    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 2, "num_hidden_layers": 2}
-    config = CLIPConfig(
-        text_config={**sizes, "vocab_size": len(vocabulary), "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1},
-        vision_config={**sizes, "image_size": 32, "patch_size": 8},
-        projection_dim=12,
-    )
-    torch.manual_seed(0)
-    CLIPModel(config).save_pretrained(folder)
-    return folder
+    return write_tiny_clip(tmp_path_factory.mktemp("clip"))
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +81,12 @@ def test_half_a_clip_is_refused(tiny_clip, tmp_path):
     AutoTokenizer.from_pretrained(tiny_clip).save_pretrained(tmp_path)
     with pytest.raises(ValueError, match="not a whole CLIP"):
         clip_following(tmp_path)
+
+
+def test_the_identity_is_of_the_weights_and_not_of_the_place(following, tiny_clip, tmp_path):
+    shutil.copytree(tiny_clip, tmp_path / "copy")
+    assert clip_following(tmp_path / "copy").identity == following.identity
+    assert clip_following(write_tiny_clip(tmp_path, seed=1)).identity != following.identity
 
 
 def test_an_empty_prompt_is_refused(following, frames):

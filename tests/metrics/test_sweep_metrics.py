@@ -14,6 +14,7 @@ from genphoto.camera.settings import SETTINGS
 from genphoto.camera.sweep import CameraSweep
 from genphoto.depth_files import read_depth
 from genphoto.metrics.sweep_metrics import QUANTITIES, measure_sweep
+from genphoto.metrics.zoom import measure_zoom
 from genphoto.photo_files import read_photo
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -92,6 +93,8 @@ def test_blur_fakes_no_zoom_and_stays_measurable_without_depth():
     report = measure_sweep(frames, sweep, cross_talk=True)
     assert max(map(abs, report.measurements["zoom"].errors)) < 0.5
     assert report.measurements["blur"].complete
+    unasked = measure_zoom(frames, CameraSweep({"shutter_speed": [0.1] * 3}).cameras)  # was 2.5 %
+    assert max(map(abs, unasked.errors)) < 0.5
 
 
 def test_cross_talk_is_found(sequence):

@@ -370,7 +370,9 @@ def test_gradients_are_clipped(tmp_path, cache):
         train(whole, tmp_path / str(clip), cpu=True)
         start = dict(parts_of(whole).named_parameters())
         end = final_weights(tmp_path / str(clip), "base").weights
-        moved.append(sum(float((end[name] - value.detach()).abs().sum()) for name, value in start.items() if name in end))
+        moved.append(
+            sum(float((end[name] - value.detach()).abs().sum()) for name, value in start.items() if name in end)
+        )
     assert moved[1] < 0.2 * moved[0]
 
 
