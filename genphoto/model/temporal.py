@@ -14,7 +14,7 @@ from torch import Tensor, nn
 Operations = ModuleType | type[Any]  # provides Linear, Conv2d, LayerNorm and GroupNorm: torch.nn, or a host's own
 Merge = Callable[[Tensor], Tensor]
 
-ATTENTION_BATCH = 2**15  # CUDA's attention kernels refuse larger batches
+FUSED_BATCH = 2**15  # CUDA's attention kernels refuse larger batches
 
 
 class PositionalEncoding(nn.Module):
@@ -54,10 +54,19 @@ class TemporalAttention(nn.Module):
 
 
 def attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Scaled dot-product attention, all (N,heads,F,C)."""
-    if query.device.type == "cpu":  # its fused kernel takes three times as long for so few frames
-        return (query * query.shape[-1] ** -0.5 @ key.mT).softmax(-1) @ value
-    batches = zip(*(part.split(ATTENTION_BATCH) for part in (query, key, value)), strict=True)
+    """Scaled dot-product attention, all (N,heads,F,C), in the way that is fast on their device."""
+    # The CPU's fused kernel takes three times as long for so few frames.
+    return (multiplied if query.device.type == "cpu" else fused)(query, key, value)
+
+
+def multiplied(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """`attention` by two products of matrices."""
+    return (query * query.shape[-1] ** -0.5 @ key.mT).softmax(-1) @ value
+
+
+def fused(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """`attention` by the device's own kernel, for at most FUSED_BATCH pixels at once."""
+    batches = zip(*(part.split(FUSED_BATCH) for part in (query, key, value)), strict=True)
     return torch.cat([F.scaled_dot_product_attention(*batch) for batch in batches])
 
 
@@ -121,12 +130,13 @@ def over_windows(apply: Callable[[Tensor, range], Tensor], tokens: Tensor, longe
     parts = windows(tokens.shape[1], longest)
     if len(parts) == 1:
         return apply(tokens, parts[0])
+    fades = torch.zeros(len(parts), tokens.shape[1])
+    for fade, window in zip(fades, parts, strict=True):
+        distance = torch.arange(len(window)) + 1.0
+        fade[window.start : window.stop] = torch.minimum(distance, distance.flip(0))
+    shares = (fades / fades.sum(0)).to(tokens)[..., None]  # at most 1, so that half precision holds the products
     total = torch.zeros_like(tokens)
-    weight = tokens.new_zeros(tokens.shape[1], 1)
-    for window in parts:
+    for share, window in zip(shares, parts, strict=True):
         at = slice(window.start, window.stop)
-        distance = torch.arange(len(window), device=tokens.device, dtype=tokens.dtype) + 1
-        fade = torch.minimum(distance, distance.flip(0))[:, None]
-        total[:, at] = total[:, at] + fade * apply(tokens[:, at], window)
-        weight[at] = weight[at] + fade
-    return total / weight
+        total[:, at] = total[:, at] + share[at] * apply(tokens[:, at], window)
+    return total
