@@ -1,5 +1,6 @@
-"""ComfyUI's side of the work: which device, how networks are loaded, how progress is shown, how a run is cancelled."""
+"""ComfyUI's side of the work: devices, how networks are loaded, how progress and warnings are shown, how a run ends."""
 
+import logging
 from collections.abc import Callable
 
 import comfy.model_management
@@ -8,9 +9,14 @@ import comfy.ops
 import comfy.utils
 import torch
 from comfy.model_patcher import ModelPatcher
+from comfy_execution.utils import get_executing_context
+from server import PromptServer
 
 LAYERS = comfy.ops.manual_cast  # cast their weights to the input as it comes, from wherever they are kept
 PROGRESS_STEPS = 1000
+WARNING = "\N{WARNING SIGN} "  # how what we write on a node begins; web/genphoto.js removes it when the node runs again
+
+log = logging.getLogger(__name__)
 
 
 def compute_device() -> torch.device:
@@ -38,6 +44,15 @@ def load(patcher: ModelPatcher, nbytes: int) -> torch.device:
 def stop_if_cancelled() -> None:
     """Raise when the user has cancelled the run."""
     comfy.model_management.throw_exception_if_processing_interrupted()
+
+
+def warn(*sentences: str) -> None:
+    """Tell the user what does not stop the run: in the log, and on the node that is running."""
+    for sentence in sentences:
+        log.warning("%s", sentence)
+    running = get_executing_context()
+    if sentences and running is not None:
+        PromptServer.instance.send_progress_text("\n".join(WARNING + s for s in sentences), running.node_id)
 
 
 def to_image(frames: torch.Tensor) -> torch.Tensor:

@@ -10,7 +10,8 @@ import torch
 from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import WrapperExecutor, WrappersMP
 
-from ..genphoto.model.noise import sweep_noise
+from ..genphoto.model.noise import drawn_apart, sweep_noise
+from . import comfy_host, sampling_concerns
 from .additional_models import additional, with_additional
 from .camera_condition import CameraCondition
 from .noise_schedule import linear_betas
@@ -76,7 +77,18 @@ def apply_camera(
     return steered
 
 
-def _sample(executor: WrapperExecutor, noise: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+def _sample(
+    executor: WrapperExecutor,
+    noise: torch.Tensor,
+    latent_image: torch.Tensor,
+    sampler: Any,
+    sigmas: torch.Tensor,
+    denoise_mask: torch.Tensor | None = None,
+    callback: Any = None,
+    disable_pbar: bool = False,
+    seed: int | None = None,
+    **kwargs: Any,
+) -> torch.Tensor:
     """Around a sampling run: its options are a copy for this run, so what is put there ends with it.
 
     The frames of a sweep share a part of their noise, where the motion modules were trained so. A camera shapes it if
@@ -87,8 +99,15 @@ def _sample(executor: WrapperExecutor, noise: torch.Tensor, *args: Any, **kwargs
     run = SweepRun(noise.shape, guider.model_options.get(CAMERAS, ()), sampling)
     guider.model_options["transformer_options"][KEY] = run
     own_noise = additional(guider.model_patcher, LIFT).model.architecture.own_noise
+    drawn = noise
+    if own_noise < 100:
+        drawn = drawn_apart(noise, run.frames, torch.Generator().manual_seed(((seed or 0) + 1) % 2**64))
+    comfy_host.warn(*sampling_concerns.of_schedule(sampling), *sampling_concerns.of_noise(noise, drawn))
     larger = run.magnifications().expand(len(noise) // run.frames, -1)
-    return executor(sweep_noise(noise, larger, own_noise), *args, **kwargs)
+    started = sweep_noise(drawn, larger, own_noise)
+    made = executor(started, latent_image, sampler, sigmas, denoise_mask, callback, disable_pbar, seed, **kwargs)
+    comfy_host.warn(*sampling_concerns.of_result(made))
+    return made
 
 
 def _apply_model(

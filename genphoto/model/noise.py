@@ -5,7 +5,11 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+CHANCE = 5.0  # standard deviations of the correlation of two white noises
+ALIKE = 0.9  # the most that is asked of few numbers
 
 
 def sweep_noise(noise: Tensor, magnification: Tensor, own_percent: int) -> Tensor:
@@ -31,6 +35,20 @@ def sweep_noise(noise: Tensor, magnification: Tensor, own_percent: int) -> Tenso
     own = _separably(row_vectors, own, column_vectors)
     mixed = torch.cat([first, (math.sqrt(share) * seen + own)[:, 1:]], 1)
     return mixed.flatten(0, 1).to(noise)
+
+
+def drawn_apart(noise: Tensor, frames: int, generator: Generator) -> Tensor:
+    """Noise (S F,C,h,w) in which no frame repeats the first frame of its sweep: those that do are drawn anew.
+
+    `sweep_noise` mixes what is independent; of one noise with itself it would make more than unit variance. Frames
+    without noise stay so.
+    """
+    directions = F.normalize(noise.float().unflatten(0, (-1, frames)).flatten(2), dim=2)
+    correlation = (directions @ directions[:, :1].mT).abs()[..., 0]
+    repeats = correlation > min(CHANCE * directions.shape[2] ** -0.5, ALIKE)
+    repeats[:, 0] = False
+    new = torch.randn(noise.shape, generator=generator).to(noise)
+    return torch.where(repeats.flatten()[:, None, None, None], new, noise)
 
 
 def _seen(size: int, magnification: Tensor) -> Tensor:
