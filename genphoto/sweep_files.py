@@ -13,11 +13,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import torch
 import torch.nn.functional as F
 from PIL import Image, PngImagePlugin
 from torch import Tensor
 
 from .camera.camera import Camera
+from .camera.settings import setting_named
 from .camera.sweep import CameraSweep
 from .contact_sheet import contact_sheet, to_picture
 from .exif import BYTES_IN_JPEG, exif, xmp
@@ -68,12 +70,13 @@ class SweepFiles:
         """Write `names` into a folder that exists, from frames (3,H,W) in [0,1] sRGB, one per camera.
 
         Raises:
-            ValueError: a file cannot be written, or its format cannot hold what belongs into it.
+            ValueError: a frame holds NaN, a file cannot be written, or its format cannot hold what belongs into it.
         """
-        labels, count = self.sweep.labels, len(self.sweep)
+        labels, count = self.sweep.captions, len(self.sweep)
         paths = iter([folder / name for name in self.names])
         shown, moving = [], []
         for number, (frame, camera, label) in enumerate(zip(frames, self.sweep.cameras, labels, strict=True), 1):
+            _require_numbers(frame, f"Frame {number} of {count} ({label})")
             picture = to_picture(frame)
             self._require_size(picture)
             _put(next(paths), self._encoded(picture, f"Frame {number} of {count}: {label}.", number, camera))
@@ -131,9 +134,21 @@ class SweepFiles:
         self, words: str, number: int | None = None, camera: Camera | None = None, workflow: bool = True
     ) -> bytes:
         frame = {"frame": number, "color_temperature_k": camera.color_temperature_k} if camera else {}
+        if number is not None and (reached := self._reached(number - 1)):
+            frame["not_reached"] = reached
         comment = {"synthetic_image": self.origin, **frame, "sweep": json.loads(self.sweep.to_json())}
         said = f"Synthetic image, {self.origin}. {words}"
         return exif(said, comment, camera, self.workflow if workflow else {})
+
+    def _reached(self, index: int) -> dict[str, dict[str, float]]:
+        """Setting -> what a frame asks of it, and what is shown in place of that."""
+        found = {name: self.sweep.shortfalls(name).get(index) for name in self.sweep.reach}
+        camera = self.sweep.cameras[index]
+        return {
+            name: {"asked": setting_named(name).read(camera), "reached": value}
+            for name, value in found.items()
+            if value is not None
+        }
 
     def _require_size(self, picture: Image.Image) -> None:
         for kind in (self.format, *(["webp"] if self.fps else [])):
@@ -205,6 +220,15 @@ def _reduced(frame: Tensor) -> Tensor:
     scale = min(1.0, SHEET_FRAME_PX / max(frame.shape))
     size = [max(1, round(n * scale)) for n in frame.shape[1:]]
     return F.interpolate(frame[None].cpu().float(), size, mode="bilinear", antialias=True)[0]
+
+
+def _require_numbers(frame: Tensor, name: str) -> None:
+    lost = 1 - torch.isfinite(frame).float().mean().item()
+    if lost:
+        raise ValueError(
+            f"{name} is no picture: {lost:.0%} of its values are NaN or infinite. Nothing was saved. Generate it with "
+            "a lower guidance scale (cfg), camera or LoRA strength, or in full precision (ComfyUI: --force-fp32)."
+        )
 
 
 def _put(path: Path, content: bytes) -> None:

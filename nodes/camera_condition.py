@@ -22,6 +22,7 @@ from ..genphoto.model.differential import (
     setting_values,
     steered_setting,
 )
+from ..genphoto.model.training_range import TrainingRange
 from . import comfy_host
 
 WORKING_SET = 20  # memory that the camera encoder takes, in sizes of its input: 16.7 of the published one's tensors
@@ -73,6 +74,8 @@ def encode(
     if file.setting is None:
         log.info("The camera adapter does not say which setting it steers; taken for one of %s.", setting.label.lower())
     values = setting_values(sweep, setting)
+    trained = TrainingRange(setting, file.values or setting.domain, file.variant, file.architecture)
+    comfy_host.warn(*trained.concerns(sweep))
     hidden = hidden_states(clip, camera_prompts(values, setting))
     if hidden.shape[-1] != file.architecture.text_width:
         raise ValueError(

@@ -102,7 +102,11 @@ def _sample(
     drawn = noise
     if own_noise < 100:
         drawn = drawn_apart(noise, run.frames, torch.Generator().manual_seed(((seed or 0) + 1) % 2**64))
-    comfy_host.warn(*sampling_concerns.of_schedule(sampling), *sampling_concerns.of_noise(noise, drawn))
+    comfy_host.warn(
+        *sampling_concerns.of_schedule(sampling),
+        *sampling_concerns.of_noise(noise, drawn),
+        *sampling_concerns.of_cameras([applied.condition for applied in run.cameras]),
+    )
     larger = run.magnifications().expand(len(noise) // run.frames, -1)
     started = sweep_noise(drawn, larger, own_noise)
     made = executor(started, latent_image, sampler, sigmas, denoise_mask, callback, disable_pbar, seed, **kwargs)

@@ -1,7 +1,12 @@
 """What spoils the frames of a sampling run without an error, as sentences for the user."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import torch
 
+from ..genphoto.model.training_range import unsteered
+from .camera_condition import CameraCondition
 from .noise_schedule import FullNoise
 
 
@@ -24,6 +29,13 @@ def of_noise(given: torch.Tensor, drawn: torch.Tensor) -> list[str]:
         "The latents ask for one noise in all frames ('Latent Batch Seed Behavior': fixed). These motion modules share "
         "the noise of a sweep themselves, in the part that they were trained with; the rest was drawn for each frame."
     ]
+
+
+def of_cameras(conditions: Sequence[CameraCondition]) -> list[str]:
+    """Settings that the sweeps of a MODEL vary and none of its cameras steers."""
+    steered = [condition.setting.name for condition in conditions]
+    sweeps = [replace(c.sweep, reach=unsteered(c.sweep, steered)) for c in conditions]
+    return list(dict.fromkeys(sentence for sweep in sweeps for sentence in sweep.limitations))
 
 
 def of_result(latents: torch.Tensor) -> list[str]:

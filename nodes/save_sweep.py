@@ -15,6 +15,7 @@ from ..genphoto.exif import ORIGINS
 from ..genphoto.sweep_files import FORMATS, SweepFiles, complete_or_nothing
 from . import comfy_host
 from .photographs import to_photo_image
+from .provenance import with_reach_of_makers
 from .sockets import Sweep
 
 
@@ -84,6 +85,7 @@ class GenPhotoSaveSweep(io.ComfyNode):
         animation: bool,
         fps: float,
     ) -> io.NodeOutput:
+        sweep = with_reach_of_makers(sweep, cls.hidden.prompt)
         count, rest = divmod(len(images), len(sweep))
         if rest or not count:
             raise ValueError(

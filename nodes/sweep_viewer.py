@@ -4,6 +4,8 @@ import torch
 from comfy_api.latest import io, ui
 
 from ..genphoto.camera.sweep import CameraSweep
+from . import comfy_host
+from .provenance import with_reach_of_makers
 from .sockets import Sweep
 
 
@@ -42,7 +44,17 @@ class GenPhotoSweepViewer(io.ComfyNode):
     def execute(
         cls, images: torch.Tensor, sweep: CameraSweep | None = None, compare: torch.Tensor | None = None
     ) -> io.NodeOutput:
+        if sweep is not None:
+            sweep = with_reach_of_makers(sweep, cls.hidden.prompt)
         labels, compared = _labels(len(images), sweep), []
+        if lost := [i for i, image in enumerate(images) if not torch.isfinite(image).all()]:
+            for index in lost:
+                labels[index] += " (no picture: NaN)"
+            shown = ", ".join(str(index + 1) for index in lost)
+            comfy_host.warn(
+                f"Frame {shown} of {len(images)} holds NaN and is shown black. Lower cfg or the strength of the camera "
+                "or a LoRA; else run ComfyUI with --force-fp32."
+            )
         if compare is not None:
             times, rest = divmod(len(images), len(compare))
             if rest:
@@ -73,8 +85,8 @@ def _labels(count: int, sweep: CameraSweep | None) -> list[str]:
             "'Rebatch Images'."
         )
     if sweeps == 1:
-        return list(sweep.labels)
-    return [f"{label} (sweep {number + 1})" for number in range(sweeps) for label in sweep.labels]
+        return list(sweep.captions)
+    return [f"{label} (sweep {number + 1})" for number in range(sweeps) for label in sweep.captions]
 
 
 def _frames(count: int) -> str:

@@ -238,6 +238,16 @@ def test_what_a_camera_adapter_does_not_know_stays_unknown(tmp_path):
     assert (again.setting, again.variant, again.frames) == (None, "published", None)
 
 
+def test_the_values_of_the_training_are_read_without_the_weights(tmp_path):
+    saved_by_us(tmp_path, camera_file(values=(2.0, 20.0)), "told.safetensors")
+    assert checkpoint.trained_on(tmp_path / "told.safetensors") == ("bokeh", (2.0, 20.0))
+    assert checkpoint.camera_adapter(*checkpoint.load(tmp_path / "told.safetensors"), "told").values == (2.0, 20.0)
+    saved_by_us(tmp_path, camera_file())
+    assert checkpoint.trained_on(tmp_path / "file.safetensors") == ("bokeh", None)
+    torch.save(released_camera(), tmp_path / "released.ckpt")
+    assert checkpoint.trained_on(tmp_path / "released.ckpt") == (None, None)
+
+
 def test_metadata_say_what_the_file_is(tmp_path):
     _, metadata = saved_by_us(tmp_path, camera_file())
     architecture = json.loads(metadata.pop("architecture"))
@@ -483,6 +493,10 @@ def released_wide():
         ({"variant": "other"}, "Unknown variant 'other'. Variants: physical, published"),
         ({"frames": "many"}, "frames = 'many'"),
         ({"frames": "0"}, "frames = '0'"),
+        ({"values": "1"}, "values = '1', which is not"),
+        ({"values": "[30, 1]"}, "which is not [lowest, highest]"),
+        ({"values": "[1, NaN]"}, "which is not [lowest, highest]"),
+        ({"values": "{"}, "which is not [lowest, highest]"),
         ({"architecture": "{"}, "its architecture cannot be read"),
         ({"architecture": "[1]"}, "its architecture cannot be read (no dictionary)"),
         ({"architecture": json.dumps(TINY.to_dict() | {"text_width": 0})}, "its architecture cannot be read"),

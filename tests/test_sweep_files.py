@@ -342,3 +342,12 @@ def test_a_frame_too_few_or_too_many_leaves_nothing(count, tmp_path):
     with pytest.raises(ValueError, match="zip"):
         written(tmp_path / "out", pictures=frames(count))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf])
+def test_a_frame_that_is_no_picture_is_refused_by_its_name(bad, tmp_path):
+    pictures = frames()
+    pictures[1, :, :10] = bad
+    with pytest.raises(ValueError, match=r"Frame 2 of 3 \(35\.5 mm\) is no picture: 50% of its values are NaN or inf"):
+        written(tmp_path / "out", pictures=pictures)
+    assert not (tmp_path / "out").exists()

@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .camera import Camera
@@ -27,6 +27,8 @@ class CameraSweep:
             settings vary together, frame by frame.
         base: the camera in every other respect, and the one that took the photograph; None for the usual base of the
             first setting.
+        reach: setting name -> (lowest, highest) value that what makes the frames can show, where it is known: frames
+            that ask for more look like the nearest of the two.
 
     Raises:
         ValueError: no setting, no frames, lists of different lengths, a value that cannot be read or is out of range,
@@ -35,6 +37,7 @@ class CameraSweep:
 
     values: Mapping[str, Sequence[float]]
     base: Camera | None = None
+    reach: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.values:
@@ -43,6 +46,7 @@ class CameraSweep:
         if self.base is None:
             object.__setattr__(self, "base", next(iter(given.values()))[0].base)
         parsed = {s.name: _parsed(s, given[s.name][1]) for s in SETTINGS if s.name in given}
+        object.__setattr__(self, "reach", {name: _ends_of(name, ends) for name, ends in self.reach.items()})
         lengths = {name: len(values) for name, values in parsed.items()}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"Settings that vary together need the same number of values, got {lengths}.")
@@ -97,6 +101,45 @@ class CameraSweep:
             ", ".join(s.format(self.values[s.name][index]) for s in self.settings) for index in range(len(self))
         )
 
+    @property
+    def captions(self) -> tuple[str, ...]:
+        """The labels, and what is shown in their place where a value is out of reach."""
+        reached: dict[int, list[str]] = {}
+        for name in self.reach:
+            for index, value in self.shortfalls(name).items():
+                reached.setdefault(index, []).append(setting_named(name).format(value))
+        notes = {index: f" (asked; adapter reaches {', '.join(values)})" for index, values in reached.items()}
+        return tuple(label + notes.get(index, "") for index, label in enumerate(self.labels))
+
+    def shortfalls(self, name: str) -> dict[int, float]:
+        """Index of every frame that asks for more than the reach of a setting -> the value that it reaches."""
+        setting, (low, high) = setting_named(name), self.reach[name]
+        asked = [setting.read(camera) for camera in self.cameras]
+        reached = [min(max(value, low), high) for value in asked]
+        pairs = enumerate(zip(asked, reached, strict=True))
+        return {index: end for index, (value, end) in pairs if not math.isclose(value, end, rel_tol=1e-4)}
+
+    @property
+    def limitations(self) -> tuple[str, ...]:
+        """A sentence for every setting whose reach the sweep leaves."""
+        said = []
+        for name in self.reach:
+            setting, frames = setting_named(name), self.shortfalls(name)
+            if not frames:
+                continue
+            low, high = map(setting.format, self.reach[name])
+            knows, advice = f"the camera adapter was trained on {low} to {high}", "Sweep within that range."
+            if low == high:
+                knows, advice = "no camera adapter steers it", "Add the adapter of this setting, or do not sweep it."
+            numbers = ", ".join(str(index + 1) for index in frames)
+            asked = ", ".join(setting.format(float(f"{setting.read(self.cameras[i]):.4g}")) for i in frames)
+            shown = " and ".join(dict.fromkeys(map(setting.format, frames.values())))
+            what = "frame" if len(frames) == 1 else "frames"
+            said.append(
+                f"{setting.label}: {knows}; {what} {numbers} (asked: {asked}) will look about like {shown}. {advice}"
+            )
+        return tuple(said)
+
     def focused_at(self, distance_m: float) -> CameraSweep:
         """The same sweep with every camera focused at this distance [m]."""
         return replace(self, base=replace(self.base, focus_distance_m=distance_m))
@@ -113,6 +156,8 @@ class CameraSweep:
         """The sweep as a JSON document that `from_json` reads back equal."""
         values = {name: list(values) for name, values in self.values.items()}
         document = {"format": FORMAT, "version": VERSION, "values": values, "base": self.base.to_dict()}
+        if self.reach:
+            document["reach"] = {name: list(ends) for name, ends in self.reach.items()}
         return json.dumps(document, indent=2)
 
     @classmethod
@@ -130,7 +175,10 @@ class CameraSweep:
             )
         if not all(isinstance(document.get(part), dict) for part in ("values", "base")):
             raise ValueError('This camera sweep is incomplete: it needs "values" and "base", each an object.')
-        return cls(document["values"], Camera.from_dict(document["base"]))
+        reach = document.get("reach", {})
+        if not isinstance(reach, dict):
+            raise ValueError(f'"reach" of this camera sweep is {reach!r}, not an object of [lowest, highest] values.')
+        return cls(document["values"], Camera.from_dict(document["base"]), reach)
 
 
 def _parsed(setting: CameraSetting, values: Sequence[float | str]) -> tuple[float, ...]:
@@ -141,6 +189,16 @@ def _parsed(setting: CameraSetting, values: Sequence[float | str]) -> tuple[floa
     if not isinstance(values, Sequence) or not values:
         raise ValueError(f"{setting.label}: the sweep has no values. Give at least one, in {setting.unit}.")
     return tuple(setting.parse(value) for value in values)
+
+
+def _ends_of(name: str, ends: Sequence[float]) -> tuple[float, float]:
+    setting = setting_named(name)
+    if isinstance(ends, str) or not isinstance(ends, Sequence) or len(ends) != 2:
+        raise ValueError(f"The reach of {name} is {ends!r}. Give its lowest and highest value [{setting.unit}].")
+    low, high = map(setting.parse, ends)
+    if low > high:
+        raise ValueError(f"The reach of {name} goes from {low:g} down to {high:g}. Give the lowest value first.")
+    return low, high
 
 
 def _split(text: str) -> list[str]:

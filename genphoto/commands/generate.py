@@ -124,7 +124,7 @@ def generate_files(args: argparse.Namespace) -> None:
                 strength=args.strength,
                 on_step=lambda step, _: bar.update(step - bar.n),
             )
-        files.write(folder, frames)
+        replace(files, sweep=generator.with_reach(sweep)).write(folder, frames)
 
 
 def _require_files(args: argparse.Namespace) -> None:
@@ -192,6 +192,7 @@ def _assembled(image_model, motion, camera, device: str, dtype: torch.dtype):
         merges.to(device, dtype),
         setting_named(camera.setting),
         camera.variant,
+        camera.values,
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from ..camera.settings import setting_named
 from ..checkpoint import (
     CameraFile,
     MotionFile,
@@ -87,6 +88,7 @@ def export(parts: Parts, config: TrainConfig, trained: set[str], folder: Path) -
                 weights(adapter.encoder),
                 weights(adapter.merges),
                 config.data.frames,
+                setting_named(setting).domain,
             )
             save_camera_adapter(place(camera_path(setting)), file)
     return written
