@@ -12,14 +12,13 @@ from comfy.patcher_extension import WrapperExecutor, WrappersMP
 
 from ..genphoto.model.noise import drawn_apart, sweep_noise
 from . import comfy_host, sampling_concerns
-from .additional_models import additional, with_additional
+from .additional_models import LIFT, SAMPLING, additional, with_additional
 from .camera_condition import CameraCondition
 from .noise_schedule import linear_betas
 from .sweep_run import AppliedCamera, SweepRun
 from .unet_sites import applied_at_sites, mismatch
 
 KEY = "genphoto"  # of our wrappers and, within a run, of its SweepRun in the transformer options
-LIFT = "lift"  # role of the motion modules among the additional models
 CAMERAS = "genphoto_cameras"  # in the model options: the cameras applied to a clone, a tuple
 
 
@@ -98,11 +97,18 @@ def _sample(
     sampling = guider.model_patcher.get_model_object("model_sampling")
     run = SweepRun(noise.shape, guider.model_options.get(CAMERAS, ()), sampling)
     guider.model_options["transformer_options"][KEY] = run
-    own_noise = additional(guider.model_patcher, LIFT).model.architecture.own_noise
+    architecture = additional(guider.model_patcher, LIFT).model.architecture
+    own_noise = architecture.own_noise
     drawn = noise
     if own_noise < 100:
         drawn = drawn_apart(noise, run.frames, torch.Generator().manual_seed(((seed or 0) + 1) % 2**64))
+    advice = guider.model_patcher.get_attachment(SAMPLING)
+    if advice is None:
+        of_frames = sampling_concerns.of_size(latent_image, architecture)
+    else:
+        of_frames = sampling_concerns.of_advice(advice, guider, latent_image, sigmas)
     comfy_host.warn(
+        *of_frames,
         *sampling_concerns.of_schedule(sampling),
         *sampling_concerns.of_noise(noise, drawn),
         *sampling_concerns.of_cameras([applied.condition for applied in run.cameras]),

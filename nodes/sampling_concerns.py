@@ -4,10 +4,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
+from comfy.samplers import CFGGuider
 
+from ..genphoto.checkpoint import Sampling
+from ..genphoto.model.config import Architecture
 from ..genphoto.model.training_range import unsteered
 from .camera_condition import CameraCondition
 from .noise_schedule import FullNoise
+
+OTHER_AREA = 4.0  # of the trained one; SD 1.5 by itself is for 2.7 times that
+ALL_NOISE, MANY_STEPS, WEAK_NOISE = 0.99, 10, 1.0
 
 
 def of_schedule(sampling: torch.nn.Module) -> list[str]:
@@ -47,3 +53,34 @@ def of_result(latents: torch.Tensor) -> list[str]:
         f"Frame {', '.join(lost)} of {len(latents)} came out as NaN, which is shown black. Lower cfg or the strength "
         "of the camera or a LoRA; else run ComfyUI with --force-fp32."
     ]
+
+
+def of_size(latents: torch.Tensor, architecture: Architecture) -> list[str]:
+    """Frames far from the size that a camera or motion module was trained on, whose features are resized to them."""
+    height, width = (n * architecture.downscale for n in latents.shape[-2:])
+    trained_height, trained_width = architecture.image_size
+    larger = height * width / (trained_height * trained_width)
+    if max(larger, 1 / larger) <= OTHER_AREA:
+        return []
+    return [
+        f"Frames of {width} x {height} pixels are far from the {trained_width} x {trained_height} that the camera and "
+        "the motion modules were trained on: expect repeated things and a weak camera. Generate near that size and "
+        "enlarge the frames after."
+    ]
+
+
+def of_advice(sampling: Sampling, guider: CFGGuider, latents: torch.Tensor, sigmas: torch.Tensor) -> list[str]:
+    """Size, guidance scale and noise levels that are not those of a model that tells its own."""
+    model_sampling = guider.model_patcher.get_model_object("model_sampling")
+    downscale = guider.model_patcher.get_model_object("latent_format").spacial_downscale_ratio
+    height, width = (n * downscale for n in latents.shape[-2:])
+    wrong = sampling.departures(width, height, getattr(guider, "cfg", sampling.guidance_scale))
+    if not latents.any() and not _reaches_both_ends(sigmas, model_sampling.sigma_max):
+        wrong.append(f"a scheduler that leaves out its strongest or weakest noise (use '{sampling.scheduler}')")
+    return sampling.concerns(wrong)
+
+
+def _reaches_both_ends(sigmas: torch.Tensor, strongest: torch.Tensor) -> bool:
+    """Whether the noise levels start with noise alone and, in many steps, end with hardly any."""
+    ends = len(sigmas) < MANY_STEPS or sigmas[-2] < WEAK_NOISE
+    return bool(sigmas[0] > ALL_NOISE * strongest.to(sigmas) and ends)

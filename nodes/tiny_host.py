@@ -14,12 +14,15 @@ import comfy.supported_models_base
 import comfy.utils
 import torch
 from comfy.model_patcher import ModelPatcher
+from comfy.patcher_extension import WrapperExecutor, WrappersMP
 from torch import Tensor
 
 from ..genphoto.checkpoint import TinyModelFile
 from ..genphoto.embedded import IMAGE_MODEL, load_tiny_model
 from ..genphoto.model.autoencoder import DOWNSCALE, Autoencoder
 from . import comfy_host
+from .additional_models import LIFT, SAMPLING, additional
+from .sampling_concerns import of_advice
 from .tiny_text import clip_of
 
 MODEL_TYPES = {"epsilon": comfy.model_base.ModelType.EPS, "v_prediction": comfy.model_base.ModelType.V_PREDICTION}
@@ -45,7 +48,26 @@ def model_of(file: TinyModelFile, latent_format: comfy.latent_formats.LatentForm
     names = comfy.utils.unet_to_diffusers(config.unet_config)
     weights = {names[key]: value for key, value in file.weights["unet"].items()}
     network.diffusion_model.load_state_dict(weights, strict=True)
-    return comfy_host.managed(network, disable_dynamic=True)
+    model = comfy_host.managed(network, disable_dynamic=True)
+    model.set_attachments(SAMPLING, file.sampling)
+    model.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, SAMPLING, _sample)
+    return model
+
+
+def _sample(
+    executor: WrapperExecutor,
+    noise: Tensor,
+    latent_image: Tensor,
+    sampler: Any,
+    sigmas: Tensor,
+    *args: Any,
+    **kwargs: Any,
+) -> Tensor:
+    """Around a sampling run: what it was not trained on is told. The run of a lifted MODEL tells it itself."""
+    model = executor.class_obj.model_patcher
+    if additional(model, LIFT) is None:
+        comfy_host.warn(*of_advice(model.get_attachment(SAMPLING), executor.class_obj, latent_image, sigmas))
+    return executor(noise, latent_image, sampler, sigmas, *args, **kwargs)
 
 
 class EmbeddedModel(comfy.supported_models_base.BASE):

@@ -14,7 +14,8 @@ import torch
 from torch import nn
 
 from genphoto import checkpoint
-from genphoto.checkpoint import CameraFile, MotionFile, disk
+from genphoto.checkpoint import CameraFile, MotionFile, Sampling, disk
+from genphoto.embedded import load_tiny_model
 from genphoto.model.camera_encoder import DifferentialCameraEncoder
 from genphoto.model.config import PUBLISHED, Architecture
 from genphoto.model.lift import CameraMerges, Lift
@@ -660,3 +661,14 @@ def test_only_finite_weights_are_written(tmp_path, bad):
     message = refused(checkpoint.save_motion_module, tmp_path / "m.safetensors", MotionFile(TINY, weights))
     assert "down.0.0.proj_in.weight" in message
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_tiny_model_tells_how_it_wants_to_be_sampled(tmp_path):
+    file = load_tiny_model()
+    assert file.sampling == Sampling(192, 128, 2.5, "simple")
+    told = replace(file, sampling=Sampling(96, 64, 3.0, "normal"))
+    checkpoint.save_tiny_model(tmp_path / "told.safetensors", told)
+    assert load_tiny_model(tmp_path / "told.safetensors").sampling == told.sampling
+    state, metadata = checkpoint.load(tmp_path / "told.safetensors")
+    message = refused(checkpoint.tiny_model, state, metadata | {"sampling": '{"steps": 3}'}, "told.safetensors")
+    assert "its metadata are damaged or lost" in message

@@ -284,6 +284,14 @@ def test_what_the_adapter_does_not_reach_is_told_everywhere(run, tmp_path, caplo
     assert tags["FocalLength"] == 200
 
 
+def test_the_embedded_model_tells_what_it_was_not_trained_on(tmp_path, caplog):
+    argv = ["generate", "--scene", "a red ball", "--setting", "bokeh", "--values", "1", "40", "--steps", "1"]
+    assert main([*argv, "--device", "cpu", "--cfg", "8", "--size", "64x64", "--out", str(tmp_path / "out")]) == 0
+    size, blur = caplog.messages
+    assert size.endswith("beyond its training: size 64 x 64 (use 192 x 128); cfg 8 (use 2.5).")
+    assert "trained on K 1 to K 30; frame 2 (asked: K 40)" in blur
+
+
 def test_the_range_of_an_adapter_that_tells_it_counts(generator, caplog):
     sweep = CameraSweep({"focal_length": [24, 60]})
     assert replace(generator, values=(24.0, 50.0)).with_reach(sweep).reach == {"focal_length": (24.0, 50.0)}

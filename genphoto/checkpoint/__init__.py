@@ -36,7 +36,7 @@ from .layout import (
     require_layout,
     sites_architecture,
 )
-from .tiny_model import TinyModelFile, save_tiny_model, text_weights, tiny_model
+from .tiny_model import Sampling, TinyModelFile, save_tiny_model, text_weights, tiny_model
 
 __all__ = [
     "CAMERA_ADAPTER",
@@ -45,6 +45,7 @@ __all__ = [
     "RELEASES",
     "CameraFile",
     "MotionFile",
+    "Sampling",
     "TinyModelFile",
     "build_camera",
     "build_lift",

@@ -6,6 +6,7 @@ Without weights it is the embedded tiny model.
 from __future__ import annotations
 
 import argparse
+import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,6 +41,7 @@ FILES = {
     "lora": ("the image LoRA RealEstate10K_LoRA.ckpt", WEIGHTS),
     "config": ("a diffusers folder with the configuration and the tokenizer of SD 1.5", "the same place as --base"),
 }
+log = logging.getLogger(__name__)
 NEEDED = ("base", "motion", "camera")
 
 PUBLISHED_GUIDANCE_SCALE = 8.0
@@ -174,6 +176,10 @@ def _embedded_generator(args: argparse.Namespace, sweep: CameraSweep, device: st
 
     camera = checkpoint.camera_adapter(*checkpoint.load(path), path.name)
     checked_size(args.size or camera.architecture.image_size, camera.architecture)
+    height, width = args.size or camera.architecture.image_size
+    far = file.sampling.departures(width, height, _guidance_scale(args.cfg, embedded=True))
+    for concern in file.sampling.concerns(far):
+        log.warning("%s", concern)
     motion = checkpoint.motion_module(*checkpoint.load(MOTION), MOTION.name)
     return _assembled(tiny_image_model(file), motion, camera, device, torch.float32)
 

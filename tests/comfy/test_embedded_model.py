@@ -116,6 +116,56 @@ def test_cancel_stops_within_a_step(sd15):
     assert "sample" not in stopped.outputs
 
 
+def told(comfy, made):
+    return run(comfy, made).texts.get("sample", "")
+
+
+def test_the_defaults_of_a_hand_built_graph_are_told_to_be_wrong(sd15):
+    defaults = {"cfg": 8.0, "scheduler": "ddim_uniform"}
+    made = graph(frames=2, **defaults)
+    made["sample"]["inputs"].update(width=384, height=256)
+    wrong = (
+        "mosaics or hard colors beyond its training: size 384 x 256 (use 192 x 128); cfg 8 (use 2.5); a "
+        "scheduler that leaves out its strongest or weakest noise (use 'simple')."
+    )
+    assert wrong in told(sd15, made)
+    for source in ("embedded", "lift"):
+        made = stock(source, 2, **defaults)
+        made["empty"]["inputs"].update(width=384, height=256)
+        assert wrong in told(sd15, made)
+
+
+@pytest.mark.parametrize(
+    ("change", "wrong"),
+    [
+        ({}, ""),
+        ({"steps": 12}, ""),
+        ({"cfg": 5.0}, ""),
+        ({"cfg": 5.1}, "cfg 5.1 (use 2.5)"),
+        ({"scheduler": "karras"}, ""),
+        ({"scheduler": "ddim_uniform"}, "scheduler"),
+        ({"scheduler": "linear_quadratic", "steps": 12}, "scheduler"),
+        ({"width": 240, "height": 128}, ""),
+        ({"width": 192, "height": 168}, "size 192 x 168 (use 192 x 128)"),
+        ({"width": 144, "height": 96}, "size 144 x 96"),
+    ],
+)
+def test_only_what_the_embedded_model_was_not_trained_on_is_told(sd15, change, wrong):
+    made = graph(frames=2)
+    made["sample"]["inputs"].update(change)
+    said = told(sd15, made)
+    assert wrong in said
+    assert bool(said) == bool(wrong)
+
+
+def test_a_picture_that_is_kept_may_start_at_any_noise(sd15):
+    made = stock("embedded", 2, denoise=0.5)
+    made["picture"] = node("VAEEncode", pixels=["grey", 0], vae=["embedded", 2])
+    made["grey"] = node("EmptyImage", **PICTURES, batch_size=2, color=0x808080)
+    made["sample"]["inputs"]["latent_image"] = ["picture", 0]
+    assert told(sd15, made) == ""
+
+
 def test_the_stock_sampler_without_lift_makes_images(sd15):
     made = latents(sd15, stock("embedded", 2))
     assert made.shape == (2, 16, 16, 24)

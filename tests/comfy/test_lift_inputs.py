@@ -241,6 +241,14 @@ def test_a_node_that_replaces_the_schedule_of_the_lift_is_told(sd15, class_type,
     assert before.success or "put it after GenPhotoLiftModel" in before.error
 
 
+@pytest.mark.parametrize(("width", "height", "far"), [(192, 128, False), (200, 128, True), (48, 24, True)])
+def test_frames_far_from_the_trained_size_are_told(sd15, width, height, far):
+    graph = prompt(steps=1)
+    graph["empty"]["inputs"].update(width=width, height=height)
+    said = run(sd15, graph).texts.get("sample", "")
+    assert (f"Frames of {width} x {height} pixels are far from the 96 x 64" in said) == far
+
+
 def test_frames_that_are_no_numbers_are_told(sd15, monkeypatch):
     lift = sd15.module("genphoto.model.lift").Lift
     forward = lift.forward
