@@ -14,7 +14,7 @@ from server import PromptServer
 
 LAYERS = comfy.ops.manual_cast  # cast their weights to the input as it comes, from wherever they are kept
 PROGRESS_STEPS = 1000
-WARNING = "\N{WARNING SIGN} "  # how what we write on a node begins; web/genphoto.js removes it when the node runs again
+WARNING = "genphoto.warning"  # the event on which web/genphoto.js writes on a node
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,8 @@ def warn(*sentences: str) -> None:
         log.warning("%s", sentence)
     running = get_executing_context()
     if sentences and running is not None:
-        PromptServer.instance.send_progress_text("\n".join(WARNING + s for s in sentences), running.node_id)
+        told = {"node": running.node_id, "text": "\n".join(sentences)}
+        PromptServer.instance.send_sync(WARNING, told, PromptServer.instance.client_id)
 
 
 def to_image(frames: torch.Tensor) -> torch.Tensor:

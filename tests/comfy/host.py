@@ -41,7 +41,7 @@ class Result:
     executed: list[str]  # the nodes that ran, in order; one taken from the cache is not among them
     progress: list[Progress]
     previews: list[tuple[str, Image.Image]]  # (node id, picture) of the live previews
-    texts: dict[str, str]  # what stands on a node, by its id
+    texts: dict[str, str]  # warnings that the viewer's script writes on nodes, by their ids
     executor: Any = field(repr=False)
 
 
@@ -68,12 +68,14 @@ class Recorder:
             self.executed.append(data["node"])
         elif event == "progress_state":
             self._moved(data["nodes"].values())
+        elif event == "genphoto.warning":
+            self.texts[data["node"]] = data["text"]
         elif not isinstance(event, str):  # a BinaryEventTypes number: ((format, picture, size), metadata)
             (_, picture, _), metadata = data
             self.previews.append((metadata["node_id"], picture))
 
     def send_progress_text(self, text, node_id, sid=None):
-        self.texts[node_id] = text
+        pass
 
     def _moved(self, states):
         latest = {moved.node: moved for moved in self.progress}
