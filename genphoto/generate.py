@@ -18,7 +18,7 @@ from .model.differential import camera_embedding, camera_prompts, coarse_prior, 
 from .model.diffusers_host import LiftedUNet
 from .model.lift import ActiveCamera, CameraMerges
 from .model.noise import sweep_noise
-from .model.training_range import TrainingRange, unsteered, with_reach
+from .model.trained_range import TrainingRange, unsteered, with_reach
 from .sampling import OnStep, sample, start_noise
 
 log = logging.getLogger(__name__)

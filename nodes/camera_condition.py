@@ -22,7 +22,7 @@ from ..genphoto.model.differential import (
     setting_values,
     steered_setting,
 )
-from ..genphoto.model.training_range import TrainingRange
+from ..genphoto.model.trained_range import TrainingRange
 from . import comfy_host
 
 WORKING_SET = 20  # memory that the camera encoder takes, in sizes of its input: 16.7 of the published one's tensors

@@ -8,7 +8,7 @@ from comfy_execution.utils import get_executing_context
 from ..genphoto.camera.sweep import CameraSweep
 from ..genphoto.checkpoint import trained_on
 from ..genphoto.model.differential import steered_setting
-from ..genphoto.model.training_range import with_reach
+from ..genphoto.model.trained_range import with_reach
 from .model_files import CAMERA_ADAPTERS
 
 ENCODER, PHYSICS = "DifferentialCameraEncode", "PhysicsSimulate"

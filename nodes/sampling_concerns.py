@@ -8,7 +8,7 @@ from comfy.samplers import CFGGuider
 
 from ..genphoto.checkpoint import Sampling
 from ..genphoto.model.config import Architecture
-from ..genphoto.model.training_range import unsteered
+from ..genphoto.model.trained_range import unsteered
 from .camera_condition import CameraCondition
 from .noise_schedule import FullNoise
 

@@ -6,7 +6,7 @@ from genphoto.camera.camera import Camera
 from genphoto.camera.settings import SETTINGS, setting_named
 from genphoto.camera.sweep import CameraSweep
 from genphoto.model.config import PUBLISHED
-from genphoto.model.training_range import TrainingRange, with_reach
+from genphoto.model.trained_range import TrainingRange, with_reach
 
 VARIANTS = [(s, v) for s in SETTINGS for v in ("physical", "published") if v == "physical" or s.published]
 
