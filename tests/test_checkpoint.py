@@ -247,6 +247,9 @@ def test_the_values_of_the_training_are_read_without_the_weights(tmp_path):
     assert checkpoint.trained_on(tmp_path / "file.safetensors") == ("bokeh", None)
     torch.save(released_camera(), tmp_path / "released.ckpt")
     assert checkpoint.trained_on(tmp_path / "released.ckpt") == (None, None)
+    whole = (tmp_path / "told.safetensors").read_bytes()
+    (tmp_path / "half.safetensors").write_bytes(whole[: len(whole) // 2])
+    assert "half.safetensors is incomplete" in refused(checkpoint.trained_on, tmp_path / "half.safetensors")
 
 
 def test_metadata_say_what_the_file_is(tmp_path):

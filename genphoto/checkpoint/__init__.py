@@ -24,7 +24,7 @@ from ..model.camera_encoder import DifferentialCameraEncoder
 from ..model.config import Architecture
 from ..model.lift import CameraMerges, Lift
 from ..model.temporal import Operations
-from .disk import load, save
+from .disk import load, read_metadata, save
 from .kinds import CAMERA_ADAPTER, IMAGE_LORA, MOTION_MODULE, RELEASES, WHERE, recognize, require, unwrap, wrong_kind
 from .layout import (
     MERGE,
@@ -185,7 +185,7 @@ def camera_adapter(state: State, metadata: Mapping[str, str] | None, name: str) 
 
 def trained_on(path: str | os.PathLike[str]) -> tuple[str | None, tuple[float, float] | None]:
     """The setting of a camera adapter and the values it was trained on, as `CameraFile` has them; no weight is read."""
-    _, metadata = load(path)
+    metadata = read_metadata(path)
     if metadata.get("format") != FORMAT:
         return None, None
     return metadata.get("setting"), _values(metadata, Path(path).name)
