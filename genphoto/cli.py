@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
 from .camera.photo import MissingDepth
 from .commands import annotate, convert, evaluate, generate, settings, simulate, train
+
+READER_GONE = 141  # as a shell shows that a tool ended with the pipe that it wrote to
 
 
 class Parser(argparse.ArgumentParser):
@@ -20,13 +23,24 @@ class Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; the exit status: 0, 2 for an input that cannot be used, 130 after Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # a console of few characters, when all files are written
     try:
         args = _parser().parse_args(argv)
         args.run(args)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains as it ends
+        return READER_GONE
     except SystemExit as stop:
         return int(stop.code or 0)
     except MissingDepth as error:
         print(f"genphoto: error: {error} Use --depth FILE.", file=sys.stderr)
+        return 2
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "allocate memory" not in str(error):
+            raise
+        print("genphoto: error: there is not enough memory. Ask for smaller frames by --size.", file=sys.stderr)
         return 2
     except (ValueError, OSError) as error:
         print(f"genphoto: error: {' '.join(str(error).split())}", file=sys.stderr)

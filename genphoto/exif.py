@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import PIL
 from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import IFDRational
 
@@ -65,7 +66,20 @@ def exif(description: str, comment: Mapping[str, Any], camera: Camera | None, wo
         }
     )
     # Pillow knows no type of UserComment and makes it BYTE (1); it is UNDEFINED (7).
-    return written.tobytes().replace(b"\x92\x86\0\1", b"\x92\x86\0\7", 1)
+    data = written.tobytes().replace(b"\x92\x86\0\1", b"\x92\x86\0\7", 1)
+    require_written(data, ExifTags.Base.FNumber if camera else ExifTags.Base.UserComment)
+    return data
+
+
+def require_written(data: bytes, tag: int) -> None:
+    """Pillow before 11.1 leaves out a whole IFD that was not in the file before."""
+    read = Image.Exif()
+    read.load(data)
+    if tag not in read.get_ifd(ExifTags.IFD.Exif):
+        raise RuntimeError(
+            f"Pillow {PIL.__version__} wrote no camera tags into EXIF. Update it to 11.1 or newer "
+            "(pip install --upgrade pillow)."
+        )
 
 
 def camera_tags(camera: Camera) -> dict[int, int | IFDRational]:

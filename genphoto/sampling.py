@@ -9,10 +9,10 @@ from diffusers import DDIMScheduler
 from torch import Tensor
 
 from .camera.checks import require_in_range
+from .model.config import MOST_STEPS
 from .model.diffusers_host import LiftedUNet
 from .model.lift import ActiveCamera
 
-MOST_STEPS = 100  # beyond, whole-numbered step widths start far below the last timestep
 LATENT_CHANNELS = 4
 
 OnStep = Callable[[int, int], None]

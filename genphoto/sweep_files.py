@@ -27,6 +27,7 @@ from .exif import BYTES_IN_JPEG, exif, xmp
 # Format -> how its files end, and the longest side [px] it can hold.
 FORMATS = {"png": (".png", 2**31 - 1), "jpeg": (".jpg", 65500), "webp": (".webp", 16383)}
 SHEET, ANIMATION, SWEEP = "contact_sheet", "animation.webp", "sweep.json"
+MERGED_BELOW = 32  # libwebp takes pixels for equal that differ by up to 31, at its lowest quality
 SHEET_FRAME_PX = 1024  # longest side of a frame on the contact sheet
 
 
@@ -76,7 +77,11 @@ class SweepFiles:
         paths = iter([folder / name for name in self.names])
         shown, moving = [], []
         for number, (frame, camera, label) in enumerate(zip(frames, self.sweep.cameras, labels, strict=True), 1):
-            _require_numbers(frame, f"Frame {number} of {count} ({label})")
+            if not bool(torch.isfinite(frame).all()):
+                raise ValueError(
+                    f"Frame {number} of {count} ({label}) is no picture: it holds values that are no numbers (NaN or "
+                    "infinite). Nothing was saved: generate it with a model and a VAE in float32, or another seed."
+                )
             picture = to_picture(frame)
             self._require_size(picture)
             _put(next(paths), self._encoded(picture, f"Frame {number} of {count}: {label}.", number, camera))
@@ -117,11 +122,12 @@ class SweepFiles:
 
     def _animated(self, pictures: Sequence[Image.Image], words: str) -> bytes:
         file = io.BytesIO()
-        pictures[0].save(
+        first, *others = _no_equal_neighbors(pictures)
+        first.save(
             file,
             "WEBP",
             save_all=True,
-            append_images=pictures[1:],
+            append_images=others,
             duration=round(1000 / self.fps),
             loop=0,
             quality=self.quality,
@@ -209,6 +215,18 @@ def _move(name: str, source: Path, target: Path) -> None:
         ) from None
 
 
+def _no_equal_neighbors(pictures: Sequence[Image.Image]) -> list[Image.Image]:
+    """The pictures, the blue of a corner pixel changed in a repeated one: WebP merges frames that are about equal."""
+    distinct = [pictures[0]]
+    for picture in pictures[1:]:
+        if picture.tobytes() == distinct[-1].tobytes():
+            picture = picture.copy()
+            red, green, blue = picture.getpixel((0, 0))
+            picture.putpixel((0, 0), (red, green, blue ^ MERGED_BELOW))
+        distinct.append(picture)
+    return distinct
+
+
 def _safe(label: str) -> str:
     """24mm, f1.4_1-60s: safe on every file system."""
     word = re.sub(r"(?<=\d)/(?=\d)", "-", label.replace(", ", "_"))
@@ -220,15 +238,6 @@ def _reduced(frame: Tensor) -> Tensor:
     scale = min(1.0, SHEET_FRAME_PX / max(frame.shape))
     size = [max(1, round(n * scale)) for n in frame.shape[1:]]
     return F.interpolate(frame[None].cpu().float(), size, mode="bilinear", antialias=True)[0]
-
-
-def _require_numbers(frame: Tensor, name: str) -> None:
-    lost = 1 - torch.isfinite(frame).float().mean().item()
-    if lost:
-        raise ValueError(
-            f"{name} is no picture: {lost:.0%} of its values are NaN or infinite. Nothing was saved. Generate it with "
-            "a lower guidance scale (cfg), camera or LoRA strength, or in full precision (ComfyUI: --force-fp32)."
-        )
 
 
 def _put(path: Path, content: bytes) -> None:

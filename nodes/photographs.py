@@ -3,7 +3,12 @@
 import torch
 from comfy_api.latest import io
 
-from ..genphoto.camera.photo import disparity_from_depth, disparity_from_relative, disparity_from_relative_distance
+from ..genphoto.camera.photo import (
+    disparity_from_depth,
+    disparity_from_relative,
+    disparity_from_relative_distance,
+    one_band,
+)
 
 DEPTH_SOCKETS = [io.Image, io.Mask, io.Custom("DA3_GEOMETRY"), io.Custom("MOGE_GEOMETRY")]
 # How a depth map becomes disparity, (map, near_m, far_m) -> (H,W) [1/m]. The keys are stored in workflows.
@@ -11,7 +16,7 @@ DEPTH_KINDS = {
     "disparity, white is near": disparity_from_relative,
     "distance, white is near": lambda values, near, far: disparity_from_relative_distance(-values, near, far),
     "distance, white is far": disparity_from_relative_distance,
-    "meters": lambda values, near, far: disparity_from_depth(values),
+    "meters": lambda values, near, far: disparity_from_depth(_meters(values)),
 }
 DEPTH_ADVICE = (
     "Connect the depth of this picture to PhysicsSimulate: add the core nodes 'Load Depth Anything 3' and 'Run Depth "
@@ -60,8 +65,12 @@ def to_disparity(depth: torch.Tensor | dict, kind: str, near_m: float, far_m: fl
     """Disparity (H,W) [1/m] from a depth IMAGE or MASK, or from the geometry of Depth Anything 3 or MoGe."""
     if isinstance(depth, dict):
         return _of_geometry(depth, near_m)
-    values = depth[..., 0] if depth.ndim == 4 else depth.reshape(-1, *depth.shape[-2:])
-    return DEPTH_KINDS[kind](_only(values), near_m, far_m)
+    if depth.ndim == 4:
+        bands = _only(depth).movedim(-1, 0)
+        values = one_band(bands[:3]) if bands.shape[0] >= 3 else bands[0]
+    else:
+        values = _only(depth.reshape(-1, *depth.shape[-2:]))
+    return DEPTH_KINDS[kind](values, near_m, far_m)
 
 
 def _of_geometry(geometry: dict, near_m: float) -> torch.Tensor:
@@ -78,6 +87,16 @@ def _of_geometry(geometry: dict, near_m: float) -> torch.Tensor:
     if "sky" in geometry:
         distance = distance.masked_fill(_only(geometry["sky"]) >= SKY, torch.inf)
     return disparity_from_depth(distance, nearest_m=None if "normal" in geometry else near_m)
+
+
+def _meters(values: torch.Tensor) -> torch.Tensor:
+    if bool(values.max() <= 1):
+        raise ValueError(
+            f"depth_kind is meters, but no value of the depth map is above {float(values.max()):.3g}: a picture file "
+            "arrives as shares from 0 to 1, also one that holds millimeters. Choose 'distance, white is far' and give "
+            "near_m and far_m, the distances of black and white, or connect the geometry of MoGe."
+        )
+    return values
 
 
 def _only(batch: torch.Tensor) -> torch.Tensor:

@@ -133,7 +133,9 @@ class PhysicsSimulate(io.ComfyNode):
             ],
             outputs=[
                 io.Image.Output("frames", tooltip="One frame per camera state."),
-                Sweep.Output("sweep", tooltip="The sweep as rendered, with the focus that was used."),
+                Sweep.Output(
+                    "sweep", tooltip="The sweep as rendered, with the focus and the meaning of kelvin that were used."
+                ),
             ],
         )
 
@@ -172,13 +174,13 @@ class PhysicsSimulate(io.ComfyNode):
                 sweep = sweep.focused_at(
                     focus["distance_m"] if "distance_m" in focus else photo.focus_distance_at(focus["x"], focus["y"])
                 )
+            sweep = replace(sweep, dial=dial or sweep.dial)
             frames = simulate(
                 replace(photo, camera=sweep.base),
                 sweep,
                 variant=variant,
                 size=size,
                 generator=torch.Generator().manual_seed(seed) if noise and variant == "physical" else None,
-                dial=dial,
                 highlights=highlights,
                 on_progress=comfy_host.progress(),
             )

@@ -35,6 +35,8 @@ class SweepRun:
     """
 
     def __init__(self, shape: Sequence[int], cameras: Sequence[AppliedCamera], sampling: torch.nn.Module):
+        if not shape[0]:
+            raise ValueError("The latent holds no frames (batch size 0). Connect one with a frame per camera state.")
         self.size = tuple(shape[-2:])
         self.cameras = tuple(cameras)
         self.frames = self.cameras[0].condition.frames if self.cameras else shape[0]
@@ -74,7 +76,7 @@ class SweepRun:
 
     def magnifications(self) -> torch.Tensor:
         """How large frames (F,) show things relative to the first, by the cameras that work from the start."""
-        larger = torch.ones(self.frames, dtype=torch.float64)
+        larger = torch.ones(self.frames)
         for camera in self.cameras:
             if camera.start_percent == 0:
                 larger = larger * camera.condition.magnifications(camera.strength)

@@ -146,7 +146,7 @@ def test_exif_is_the_base_camera_and_options_win(tmp_path, capsys):
     base = CameraSweep.from_json((tmp_path / "a" / "sweep.json").read_text()).base
     assert (base.focal_length_mm, base.iso, base.exposure_time_s) == (50, 800, pytest.approx(0.02))
     line = capsys.readouterr().out.splitlines()[0]
-    assert "EXIF: focal_length_mm 50, exposure_time_s 0.02." in line
+    assert "EXIF: focal_length_mm 50, exposure_time_s 0.02;" in line
     assert "--base-focal-length" in line
 
 
@@ -162,7 +162,20 @@ def test_an_extended_low_iso_of_exif_is_left_out(tmp_path, out, capsys):
     path = photo_with_exif(tmp_path / "exif.jpg", iso=50)
     assert run(path, "--setting", "shutter_speed", "--values", 0.5, "--out", out) == 0
     assert (frames_in(out)[0] - read_photo(path)).abs().max() < 1.5 / 255
-    assert "iso 50 (left out" in capsys.readouterr().out
+    assert "iso 50 was left out" in capsys.readouterr().out
+
+
+def test_a_telephoto_lens_focuses_beyond_its_focal_length(tmp_path, out, capsys):
+    path = photo_with_exif(tmp_path / "exif.jpg", focal=2000.0)
+    assert run(path, "--setting", "color_temperature", "--values", 3000, 6504, "--out", out) == 0
+    assert "focus at 20 m" in capsys.readouterr().out
+
+
+def test_a_phone_of_unknown_sensor_is_not_cropped_as_full_frame(tmp_path, out, capsys):
+    path = photo_with_exif(tmp_path / "exif.jpg", focal=4.2)
+    assert run(path, "--setting", "focal_length", "--values", 24, 48, "--out", out) == 0
+    assert (frames_in(out)[0] - read_photo(path)).abs().max() < 1.5 / 255
+    assert "4.2 mm was left out" in capsys.readouterr().out
 
 
 ZOOM = ["--setting", "focal_length", "--values", "24", "35"]
@@ -177,7 +190,7 @@ REFUSED = {
     "no setting": ([], ["--setting", "--sweep"]),
     "values first": (["--values", "3"], ["--values", "--setting NAME before"]),
     "half a range": (["--setting", "focal_length", "--start", "24"], ["--start V --stop V --frames N"]),
-    "no frames": (["--setting", "bokeh", "--start", "1", "--stop", "2", "--frames", "0"], ["frames = 0", "1 and"]),
+    "no frames": (["--setting", "bokeh", "--start", "1", "--stop", "2", "--frames", "0"], ["from 1 to 10000"]),
     "twice": ([*ZOOM, *ZOOM], ["focal_length", "twice"]),
     "uneven": ([*ZOOM, "--setting", "shutter_speed", "--values", "1"], ["same number", "shutter_speed"]),
     "wide": (["--setting", "focal_length", "--values", "20"], ["20 mm", "24 mm", "--base-focal-length"]),
@@ -192,7 +205,7 @@ REFUSED = {
     "published two": ([*ZOOM, "--setting", "shutter_speed", "--values", "1", ".5", "--variant", "published"], ["one"]),
     "published seed": ([*ZOOM, "--variant", "published", "--seed", "1"], ["--seed", "--variant physical"]),
     "bad seed": ([*ZOOM, "--seed", "1e9"], ["--seed", "'1e9'", "whole number"]),
-    "bad highlights": ([*ZOOM, "--highlights", "nan"], ["nan", "stops", "finite"]),
+    "bad highlights": ([*ZOOM, "--highlights", "nan"], ["nan", "stops", "from 0 to 16"]),
     "unknown option": ([*ZOOM, "--zoom", "2"], ["--zoom", "--help"]),
 }
 

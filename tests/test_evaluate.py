@@ -113,6 +113,30 @@ def test_pictures_are_taken_in_the_order_of_their_numbers(tmp_path, frames):
     assert (stored - frames).abs().max() < 1 / 255
 
 
+def test_decimals_in_names_are_numbers(tmp_path, frames):
+    folder = write_folder(tmp_path / "frames", frames)
+    for name, new in (("frame8", "f2.5"), ("frame9", "f2.44"), ("frame10", "f10")):
+        (folder / f"{name}.png").rename(folder / f"{new}.png")
+    assert [path.stem for path in frame_files(folder)] == ["f2.44", "f2.5", "f10"]
+
+
+def test_bitmaps_are_frames(tmp_path, frames):
+    for index, picture in enumerate(images(frames)):
+        picture.save(tmp_path / f"{index}.bmp")
+    assert (torch.stack(read_frames(tmp_path)) - frames).abs().max() < 1 / 255
+
+
+@pytest.mark.parametrize("suffix", ["gif", "webp", "png"])
+def test_frames_that_a_writer_merged_are_hinted_at(tmp_path, frames, out, suffix, capsys):
+    pictures = [images(frames)[0], *[images(frames)[1]] * 2]
+    path = tmp_path / f"merged.{suffix}"
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=400)
+    assert run(path, *ASKED, "--out", out) == 2
+    error = capsys.readouterr().err
+    assert "2 frames for a sweep of 3" in error
+    assert "Frame 2 lasts 2 times as long" in error
+
+
 def test_a_gif_that_stores_only_what_changed_is_read_whole(tmp_path, frames):
     moved = frames[:1].repeat(3, 1, 1, 1)
     moved[1, :, 10:20, 10:20] = 1

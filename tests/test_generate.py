@@ -335,7 +335,7 @@ SHUTTER = ["--setting", "shutter_speed", "--values", "0.1", "0.5"]
             "the sweep varies focal_length and shutter_speed",
         ),
         (["--size", "100x64"], {}, "100 x 64 pixels cannot be generated"),
-        (["--steps", "0"], {}, "steps = 0 is not between 1 and 100"),
+        (["--steps", "0"], {}, "--steps: '0' is not a whole number from 1 to"),
         (["--setting", "focal_length", "--values", "24"], {}, "at least 2 frames"),
     ],
 )

@@ -15,9 +15,10 @@ from genphoto.camera.camera import Camera
 from genphoto.camera.sensor import sensor_named
 from genphoto.camera.settings import SETTINGS
 from genphoto.camera.sweep import CameraSweep
-from genphoto.exif import GENERATED, ORIGINS, SIMULATED
+from genphoto.exif import GENERATED, ORIGINS, SIMULATED, exif, require_written
+from genphoto.exif_camera import read_camera
 from genphoto.frame_files import frame_files, read_frames
-from genphoto.photo_files import read_camera, read_photo
+from genphoto.photo_files import read_photo
 from genphoto.sweep_files import FORMATS, SweepFiles, complete_or_nothing
 
 WORKFLOW = {"prompt": '{"1": {"class_type": "Ö"}}'.encode("ascii", "backslashreplace").decode(), "workflow": "{}"}
@@ -196,6 +197,41 @@ def test_quality_is_what_is_asked_for(format, tmp_path):
     assert errors[1] > 2 * errors[0]
 
 
+def test_jpeg_keeps_the_colors_of_single_pixels(tmp_path):
+    stripes = torch.tensor([[1.0, 0.0], [0.0, 0.0], [0.0, 1.0]])[:, None].repeat(1, 16, 8)  # red and blue columns
+    pictures = stripes[None].repeat(3, 1, 1, 1)
+    path = written(tmp_path, pictures=pictures, format="jpeg", quality=95)[0]
+    assert (read_photo(path) - stripes).abs().mean() < 0.05  # 0.3 where two columns share a color
+
+
+def test_a_pillow_that_writes_no_camera_tags_is_refused():
+    old = Image.Exif()
+    old[ExifTags.Base.Software] = "all that Pillow 11.0 wrote"
+    with pytest.raises(RuntimeError, match=r"no camera tags.*11\.1"):
+        require_written(old.tobytes(), ExifTags.Base.FNumber)
+    whole = exif("words", {}, Camera(f_number=2.8), {})
+    require_written(whole, ExifTags.Base.FNumber)
+
+
+def test_equal_frames_all_survive_in_an_animation(tmp_path):
+    pictures = torch.cat([frames()[:1], torch.ones_like(frames())])
+    sweep = CameraSweep({"shutter_speed": [0.1, 1, 2, 4]})
+    for quality in (1, 50, 100):
+        written(tmp_path / str(quality), sweep, pictures, fps=2.0, quality=quality)
+        again = torch.stack(read_frames(tmp_path / str(quality) / "animation.webp"))
+        assert len(again) == 4
+        assert (again[1:] - 1).abs().mean() < 3 / 255
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_a_frame_that_is_no_picture_is_refused_by_its_number(tmp_path, value):
+    pictures = frames().clone()
+    pictures[1, 0, 0, 0] = value
+    with pytest.raises(ValueError, match=r"Frame 2 of 3 .* no numbers"):
+        written(tmp_path / "out", pictures=pictures)
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_frames_of_any_precision_are_taken(dtype, tmp_path):
     exact, given = written(tmp_path / "a")[0], written(tmp_path / "b", pictures=frames().to(dtype))[0]
@@ -234,7 +270,7 @@ def test_what_stands_beside_the_frames_is_not_taken_for_frames(tmp_path):
 def test_a_frame_is_a_photograph_whose_camera_is_known(tmp_path):
     sweep = CameraSweep({"focal_length": [24, 70]}, Camera(iso=400.0, exposure_time_s=1 / 125))
     path = written(tmp_path, sweep, origin=SIMULATED)[1]
-    assert read_camera(path) == pytest.approx({"focal_length_mm": 70, "iso": 400, "exposure_time_s": 1 / 125})
+    assert read_camera(path).values == pytest.approx({"focal_length_mm": 70, "iso": 400, "exposure_time_s": 1 / 125})
 
 
 def test_nothing_is_left_when_a_frame_cannot_be_made(tmp_path):
@@ -342,12 +378,3 @@ def test_a_frame_too_few_or_too_many_leaves_nothing(count, tmp_path):
     with pytest.raises(ValueError, match="zip"):
         written(tmp_path / "out", pictures=frames(count))
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("bad", [torch.nan, torch.inf])
-def test_a_frame_that_is_no_picture_is_refused_by_its_name(bad, tmp_path):
-    pictures = frames()
-    pictures[1, :, :10] = bad
-    with pytest.raises(ValueError, match=r"Frame 2 of 3 \(35\.5 mm\) is no picture: 50% of its values are NaN or inf"):
-        written(tmp_path / "out", pictures=pictures)
-    assert not (tmp_path / "out").exists()

@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+MOST_BLADES = 64  # of a polygon: one with more is a circle
+
 
 @dataclass(frozen=True, slots=True)
 class Aperture:
@@ -23,8 +25,8 @@ class Aperture:
     rotation_deg: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.blades != 0 and self.blades < 3:
-            raise ValueError(f"blades is {self.blades}; use 0 for a circle, or at least 3 for a polygon")
+        if self.blades != 0 and not 3 <= self.blades <= MOST_BLADES:
+            raise ValueError(f"blades is {self.blades}; use 0 for a circle, or 3 to {MOST_BLADES} for a polygon")
         if not 0.0 <= self.curvature <= 1.0:
             raise ValueError(f"curvature is {self.curvature}; allowed: 0 (straight edges) to 1 (circle)")
         if not math.isfinite(self.rotation_deg):

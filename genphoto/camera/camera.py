@@ -10,6 +10,7 @@ from .checks import require_in_range
 from .colorimetry import MAX_KELVIN, MAX_TINT_DUV, MIN_KELVIN
 from .sensor import Sensor, sensor_named
 
+SHARP_F_NUMBER = 64.0  # of a photograph of which nothing is known: it counts as sharp from front to back
 # What the formulas can take, per numeric field: unit, lowest, highest.
 LIMITS = {
     "focal_length_mm": ("mm", 1.0, 5000.0),
@@ -27,8 +28,8 @@ PARTS = {"sensor": Sensor, "aperture": Aperture}
 class Camera:
     """A complete camera state, in photographer's units.
 
-    The defaults describe the camera that took a photograph of which nothing is known: a 24 mm lens stopped down to
-    f/64, so that everything is sharp, half a second at ISO 100 in daylight (D65).
+    The defaults describe the camera that took a photograph of which nothing is known: a 24 mm lens at f/64, which
+    stands for "sharp from front to back", half a second at ISO 100 in daylight (D65).
 
     Args:
         focal_length_mm: focal length [mm], real (not 35 mm equivalent).
@@ -43,7 +44,7 @@ class Camera:
     """
 
     focal_length_mm: float = 24.0
-    f_number: float = 64.0
+    f_number: float = SHARP_F_NUMBER
     focus_distance_m: float = 2.0
     exposure_time_s: float = 0.5
     iso: float = 100.0

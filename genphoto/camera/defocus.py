@@ -29,7 +29,10 @@ FILL_WEIGHT = 0.1  # of a guessed hidden pixel against one that the camera saw
 GIVEN_WEIGHT = 0.5  # of a hidden pixel from the caller
 DIRECT_REACH_PX = 4  # CPU conv2d is fast up to 9 x 9 taps and very slow above: FFT from there
 OUTSIDE = 1e30  # layer position beyond every layer
+MOST_HIGHLIGHT_STOPS = 16.0  # more leaves the range of half precision, and of any scene
 HIGHLIGHT_START = 0.9  # linear value from which a highlight counts as partly clipped
+LIGHT_CONTRAST = 3.0  # of a light with the mean around it: white print on black has less
+LEAST_SURROUNDINGS_PX = 8
 LEAST_KNOWN = 1e-3  # share of a blur disc below which nothing is known about a layer
 
 
@@ -56,16 +59,18 @@ def defocus(
     widest = float(max(coc_px.shape))
     seen, coc = image.float(), coc_px.float().clamp(-widest, widest)
     near_side, far_side = sides_of_edges(coc)
+    unlit = _without_lights(seen, coc)
     if background is None:
-        hidden, hidden_coc = continue_far_side(seen, coc, far_side)
+        hidden, hidden_coc = continue_far_side(seen * (unlit / seen.mean(0).clamp(min=1e-20)), coc, far_side)
         hidden_weight = FILL_WEIGHT * near_side
     else:
         hidden, hidden_coc = background[0].float(), background[1].float().clamp(-widest, widest)
         hidden_weight = GIVEN_WEIGHT * near_side
+    hidden = torch.cat([hidden, hidden.mean(0, keepdim=True)])
     rungs = _ladder(min(coc.min().item(), hidden_coc.min().item()), coc.max().item())
     layers = [_layer(radius, aperture, image.device) for radius in rungs]
     surfaces = _Surfaces(
-        seen,
+        torch.cat([seen, unlit[None]]),
         _layer_position(coc, rungs),
         hidden,
         _layer_position(hidden_coc, rungs),
@@ -92,8 +97,10 @@ def expand_highlights(image: Tensor, strength: float) -> Tensor:
     Pixels whose brightest channel is clipped (>= 1) gain `strength` stops, >= 0; the gain fades out smoothly down to
     HIGHLIGHT_START. 0 returns the same values.
     """
-    if not (math.isfinite(strength) and strength >= 0):
-        raise ValueError(f"strength is {strength} stops; it must be finite and >= 0 (0 changes nothing)")
+    if not 0 <= strength <= MOST_HIGHLIGHT_STOPS:  # also refuses NaN
+        raise ValueError(
+            f"strength is {strength} stops; it must be from 0 (changes nothing) to {MOST_HIGHLIGHT_STOPS:g} stops"
+        )
     fraction = ((image.amax(0) - HIGHLIGHT_START) / (1 - HIGHLIGHT_START)).clamp(0, 1)
     return image * torch.exp2(strength * fraction * fraction * (3 - 2 * fraction))
 
@@ -123,6 +130,15 @@ def _round_up(value: int, multiple: int) -> int:
 
 def _share(on_progress: Callable[[float], None], part: int, parts: int) -> Callable[[float], None]:
     return lambda fraction: on_progress((part + fraction) / parts)
+
+
+def _without_lights(seen: Tensor, coc: Tensor) -> Tensor:
+    """Mean of the channels (H,W) without what is much brighter than its surroundings and smaller than the blur."""
+    light = seen.mean(0)
+    cell = max(math.ceil(coc.abs().max().item()), LEAST_SURROUNDINGS_PX)
+    coarse = F.avg_pool2d(light[None, None], cell, ceil_mode=True, count_include_pad=False)
+    around = F.interpolate(coarse, scale_factor=cell, mode="bilinear")[0, 0, : light.shape[0], : light.shape[1]]
+    return torch.minimum(light, LIGHT_CONTRAST * around)
 
 
 # Layers
@@ -175,9 +191,9 @@ def _layer(radius_px: float, aperture: Aperture, device: torch.device) -> _Layer
 class _Surfaces(NamedTuple):
     """What the camera saw, and what may lie behind it; every plane of one size."""
 
-    seen: Tensor  # (C,H,W)
+    seen: Tensor  # (C+1,H,W): the picture, and the mean of its channels without small lights
     position: Tensor  # (H,W) layer position of the seen surface
-    hidden: Tensor  # (C,H,W)
+    hidden: Tensor  # (C+1,H,W)
     hidden_position: Tensor  # (H,W)
     hidden_weight: Tensor  # (H,W) 0 where nothing is known behind the seen surface
 
@@ -194,7 +210,7 @@ class _Surfaces(NamedTuple):
         return _Surfaces(*(plane[..., rows, columns] for plane in self))
 
     def in_layer(self, index: int) -> Tensor:
-        """Premultiplied color, weight in the layer, and known share at its depth, (C+2,H,W)."""
+        """Premultiplied color and light without lights, weight in the layer, known share at its depth, (C+3,H,W)."""
         weight = (1 - (self.position - index).abs()).clamp(min=0)
         known = (index + 1 - self.position).clamp(0, 1)
         covered = self.hidden_weight * (self.position >= index + 1)
@@ -231,17 +247,18 @@ def _render(
 ) -> Tensor:
     """What the lens sees in the window without its margin, (C,h,w)."""
     boxes = window.extents(len(layers))
-    light, passed = 0.0, 1.0
+    light, passed = 0.0, window.seen.new_ones(1, *(size - 2 * margin for size in window.position.shape))
     near_to_far = reversed(range(len(layers)))
     for scale, group in groupby(near_to_far, key=lambda index: layers[index].scale):
         stack = _open_stack(window, margin, scale)
+        most = 1 / _reduce(passed, scale).clamp(min=LEAST_KNOWN)
         for index in group:
             if boxes[index] is not None:
-                _add_layer(stack, window, index, layers[index], boxes[index], margin)
+                _add_layer(stack, most, window, index, layers[index], boxes[index], margin)
             if on_progress is not None:
                 on_progress(1 - index / len(layers))
         stack = _enlarge(stack, scale)
-        light, passed = light + passed * stack[:-1], passed * stack[-1]
+        light, passed = light + passed * stack[:-1], passed * stack[-1:]
     return light[:-1] / light[-1]
 
 
@@ -250,15 +267,26 @@ def _open_stack(window: _Surfaces, margin: int, scale: int) -> Tensor:
     around the tile to interpolate from."""
     ring = int(scale > 1)
     height, width = ((total - 2 * margin) // scale + 2 * ring for total in window.position.shape)
-    stack = window.seen.new_zeros(window.seen.shape[0] + 2, height, width)
+    stack = window.seen.new_zeros(window.seen.shape[0] + 1, height, width)
     stack[-1] = 1.0
     return stack
 
 
 def _add_layer(
-    stack: Tensor, window: _Surfaces, index: int, layer: _Layer, box: tuple[int, int, int, int], margin: int
+    stack: Tensor,
+    most: Tensor,
+    window: _Surfaces,
+    index: int,
+    layer: _Layer,
+    box: tuple[int, int, int, int],
+    margin: int,
 ) -> None:
-    """Put a layer behind those in the stack: light += passed (k*wI)/(k*v), passed *= 1 - (k*w)/(k*v)."""
+    """Put a layer behind those in the stack: light += passed (k*wI)/(k*v), passed *= 1 - (k*w)/(k*v).
+
+    What is known of a disc, the share k*v, stands for the rest of it; but a small light is only where the camera saw
+    it, so it gains no more than what the layers in front take from it. `most` is that limit of passed / (k*v): the
+    inverse of what passes the stacks in front of this one.
+    """
     origin = margin // layer.scale - int(layer.scale > 1)
     sides = []
     for start, end, size in ((*box[:2], stack.shape[1]), (*box[2:], stack.shape[2])):
@@ -275,11 +303,13 @@ def _add_layer(
     if layer.scale > 1:
         planes = F.avg_pool2d(planes, layer.scale)
     blurred = _convolve(planes, layer.kernel)
-    share = blurred[:-1] / blurred[-1].clamp(min=LEAST_KNOWN)
+    color, unlit, weight, known = blurred[:-3], blurred[-3], blurred[-2], blurred[-1].clamp(min=LEAST_KNOWN)
     place = stack[:, slice(*sides[0]), slice(*sides[1])]
-    passed = place[-1].clone()
-    place[:-1] += passed * share
-    place[-1] = passed * (1 - share[-1]).clamp(0, 1)
+    gain = place[-1].clone() / known  # the clone is for autograd: the stack changes in place
+    rest = (unlit / color.mean(0).clamp(min=1e-20)).clamp(max=1)
+    place[:-2] += color * torch.lerp(torch.minimum(gain, most[0, slice(*sides[0]), slice(*sides[1])]), gain, rest)
+    place[-2] += weight * gain
+    place[-1] *= (1 - weight / known).clamp(0, 1)
 
 
 def _convolve(planes: Tensor, kernel: Tensor) -> Tensor:
@@ -309,6 +339,11 @@ def _fast_length(length: int) -> int:
         if rest == 1:
             return length
         length += 1
+
+
+def _reduce(passed: Tensor, scale: int) -> Tensor:
+    """A plane (1,h,w) at the size of a stack."""
+    return passed if scale == 1 else F.pad(F.avg_pool2d(passed[None], scale), (1,) * 4, mode="replicate")[0]
 
 
 def _enlarge(stack: Tensor, scale: int) -> Tensor:

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Generator, Tensor
 
-from .camera import Camera
+from .camera import SHARP_F_NUMBER, Camera
 from .colorimetry import apply_matrix, camera_dial_matrix, linear_to_srgb, srgb_to_linear, white_balance_matrix
 from .defocus import defocus, expand_highlights
 from .optics import blur_radius_px, crop_ratio, light_ev, zoom, zoom_step
@@ -25,13 +25,21 @@ def _unreported(done: float) -> None:
     """Progress that nobody follows."""
 
 
+def _keeps_blur(camera: Camera, photo: Photo) -> bool:
+    """Whether the lens blurs as it did in the photograph: no depth is needed then."""
+    taken = photo.camera
+    return (camera.f_number, camera.focus_distance_m) == (taken.f_number, taken.focus_distance_m)
+
+
 def _blur_px(disparity: Tensor, camera: Camera, photo: Photo, sensor_px: float, ratio: float) -> Tensor:
     """Signed blur radius [px] that a camera adds to the photograph: what its lens blurs, less what is blurred already.
 
-    Radii of discs subtract as squares, since variances of successive blurs add. `sensor_px` is the sensor's width in
-    pixels of the result.
+    Radii of discs subtract as squares, since variances of successive blurs add. A photograph that counts as sharp has
+    no blur to subtract, and stays sharp in a zoom. `sensor_px` is the sensor's width in pixels of the result.
     """
     wanted = blur_radius_px(disparity, camera, sensor_px)
+    if photo.camera.f_number == SHARP_F_NUMBER:
+        return torch.zeros_like(wanted) if _keeps_blur(camera, photo) else wanted
     present = blur_radius_px(disparity, photo.camera, sensor_px / ratio)
     square = wanted.square() - present.square()
     return torch.where(square > 0, wanted.sign() * square.where(square > 0, 1).sqrt(), 0)
@@ -49,7 +57,7 @@ def _lens(
     ratio = crop_ratio(camera, photo.camera)
     light = expand_highlights(srgb_to_linear(photo.image.float()), highlights)
     if photo.disparity is None:
-        if (camera.f_number, camera.focus_distance_m) != (photo.camera.f_number, photo.camera.focus_distance_m):
+        if not _keeps_blur(camera, photo):
             photo.require_disparity()
         return zoom(light, ratio, size).clamp(min=0)
 
@@ -151,7 +159,7 @@ def simulate(
 
     if variant == "physical":
         frames = [
-            photograph(photo, camera, size=size, on_progress=progress_of(i), **options)
+            photograph(photo, camera, size=size, dial=sweep.dial, on_progress=progress_of(i), **options)
             for i, camera in enumerate(sweep.cameras)
         ]
     elif variant == "published":
@@ -170,6 +178,8 @@ def simulate(
 
 def _published_setting(sweep: CameraSweep, options: dict[str, object]) -> CameraSetting:
     setting, *others = sweep.settings
+    if sweep.dial:
+        raise ValueError("The published variant knows no white-balance dial. Leave dial off, or use physical.")
     if others or setting.published is None:
         known = ", ".join(s.name for s in SETTINGS if s.published)
         raise ValueError(

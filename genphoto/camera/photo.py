@@ -11,6 +11,7 @@ from torch import Tensor
 from .camera import Camera
 
 TOLERANCE = 1e-3  # rounding of half-precision pictures
+CODES_OFF_GREY, SHARE_OFF_GREY = 8, 1e-3  # what JPEG and WebP make of grey: so far apart, in so many pixels
 
 
 class MissingDepth(ValueError):
@@ -80,6 +81,24 @@ def _pixels(shape: tuple[int, ...]) -> str:
     return " x ".join(str(n) for n in reversed(shape)) + " pixels"
 
 
+def one_band(bands: Tensor) -> Tensor:
+    """The grey (H,W) of a depth map drawn in three bands (3,H,W), codes 0..255 or values in [0,1].
+
+    Bands that differ by what a lossy file leaves of grey are taken by their median.
+
+    Raises:
+        ValueError: the map has colors.
+    """
+    tolerance = CODES_OFF_GREY / 255 if bands.is_floating_point() else CODES_OFF_GREY
+    spread = bands.amax(0) - bands.amin(0)
+    if (spread > tolerance).float().mean() > SHARE_OFF_GREY:
+        raise ValueError(
+            f"The depth map is a color picture (bands up to {float(spread.max()):.3g} apart): colors have no order. "
+            "Save or draw the depth as grey, best with 16 bit."
+        )
+    return bands.contiguous().median(0).values  # of strided bands torch gives others
+
+
 def disparity_from_relative(relative: Tensor, near_m: float = 1.0, far_m: float = 1000.0) -> Tensor:
     """Disparity [1/m] from a map (H,W) linear in 1/z, larger is nearer: from 1/far_m at its minimum to 1/near_m."""
     return _share(relative, near_m, far_m) * (1 / near_m - 1 / far_m) + 1 / far_m
@@ -95,8 +114,13 @@ def _share(relative: Tensor, near_m: float, far_m: float) -> Tensor:
     if not 0 < near_m < far_m:
         raise ValueError(f"Nearest distance {near_m:g} m must be above 0 and below the farthest, {far_m:g} m.")
     relative = relative.float()
+    if invalid := int((~torch.isfinite(relative)).sum()):
+        raise ValueError(
+            f"{invalid} of {relative.numel()} values of the depth map are NaN or infinite. Fill them in, or use metric "
+            "depth, where they are infinitely far."
+        )
     low, high = relative.aminmax()
-    if not bool(high > low):  # also NaN
+    if not bool(high > low):
         raise ValueError(
             f"The depth map is constant ({float(low):g} everywhere): it does not say what is near and what is far. "
             "Check the node or file that made it."

@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 
 from .camera import Camera
 from .checks import require_in_range
+from .notation import decimal, plain
 
 if TYPE_CHECKING:
     from .photo import Photo
@@ -91,7 +92,10 @@ class CameraSetting:
         return require_in_range(self.label, number, self.unit, *self.limits)
 
     def _number(self, text: str) -> float:
-        bare = text.strip().lower()
+        try:
+            bare = decimal(plain(text).lower())
+        except ValueError as error:
+            raise ValueError(f"{self.label}: {error}.") from None
         if self.prefix:
             bare = bare.removeprefix(self.prefix).removeprefix(self.prefix.rstrip("/"))
         match = _NUMBER.fullmatch(bare)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .camera import Camera
 from .checks import require_in_range
+from .notation import split_values
 from .setting import CameraSetting
 from .settings import SETTINGS, setting_named
 
 FORMAT = "genphoto-sweep"
 VERSION = 1
+MOST_FRAMES = 10000
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -27,6 +28,8 @@ class CameraSweep:
             settings vary together, frame by frame.
         base: the camera in every other respect, and the one that took the photograph; None for the usual base of the
             first setting.
+        dial: what a color temperature means. False: that of the light (2000 K is orange). True: what the camera's
+            white-balance dial says under unchanged light (2000 K is blue).
         reach: setting name -> (lowest, highest) value that what makes the frames can show, where it is known: frames
             that ask for more look like the nearest of the two.
 
@@ -37,6 +40,7 @@ class CameraSweep:
 
     values: Mapping[str, Sequence[float]]
     base: Camera | None = None
+    dial: bool = False
     reach: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -156,6 +160,7 @@ class CameraSweep:
         """The sweep as a JSON document that `from_json` reads back equal."""
         values = {name: list(values) for name, values in self.values.items()}
         document = {"format": FORMAT, "version": VERSION, "values": values, "base": self.base.to_dict()}
+        document |= {"dial": True} if self.dial else {}
         if self.reach:
             document["reach"] = {name: list(ends) for name, ends in self.reach.items()}
         return json.dumps(document, indent=2)
@@ -165,7 +170,7 @@ class CameraSweep:
         """The inverse of `to_json`; every value is validated again."""
         try:
             document: Any = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:  # a number of 5,000 digits; 100,000 brackets
             raise ValueError(f"This is not a camera sweep: not valid JSON ({error}).") from None
         if not isinstance(document, dict) or document.get("format") != FORMAT:
             raise ValueError(f'This is not a camera sweep: "format" is not "{FORMAT}".')
@@ -178,12 +183,17 @@ class CameraSweep:
         reach = document.get("reach", {})
         if not isinstance(reach, dict):
             raise ValueError(f'"reach" of this camera sweep is {reach!r}, not an object of [lowest, highest] values.')
-        return cls(document["values"], Camera.from_dict(document["base"]), reach)
+        if not isinstance(dial := document.get("dial", False), bool):
+            raise ValueError(f'This camera sweep is damaged: "dial" is {dial!r}, not true or false.')
+        return cls(document["values"], Camera.from_dict(document["base"]), dial, reach)
 
 
 def _parsed(setting: CameraSetting, values: Sequence[float | str]) -> tuple[float, ...]:
     if isinstance(values, str):
-        values = _split(values)
+        try:
+            values = split_values(values)
+        except ValueError as error:
+            raise ValueError(f"{setting.label}: {error}.") from None
     elif hasattr(values, "tolist"):  # an array or a tensor
         values = values.tolist()
     if not isinstance(values, Sequence) or not values:
@@ -201,21 +211,6 @@ def _ends_of(name: str, ends: Sequence[float]) -> tuple[float, float]:
     return low, high
 
 
-def _split(text: str) -> list[str]:
-    """The values of a text: "24 mm, 35 mm" is two; a word without digits belongs to the number before it."""
-    values: list[str] = []
-    before = ""
-    for word in re.split(r"[,;\s]+", text.strip()):
-        if any(character.isdigit() for character in word):
-            values.append(before + word)
-            before = ""
-        elif values:
-            values[-1] += word
-        else:
-            before += word
-    return [*values, before] if before else values
-
-
 def _shares(count: int) -> list[float]:
     """0 to 1 in `count` equal steps; one is 0."""
     return [i / max(count - 1, 1) for i in range(count)]
@@ -223,7 +218,7 @@ def _shares(count: int) -> list[float]:
 
 def _ends(name: str, start: float | str, stop: float | str, frames: int) -> tuple[float, float, int]:
     setting = setting_named(name)
-    require_in_range("frames", frames, "", 1, 10000, "A sweep has a whole number of frames.")
+    require_in_range("frames", frames, "", 1, MOST_FRAMES, "A sweep has a whole number of frames.")
     if int(frames) != frames:
         raise ValueError(f"frames = {frames:g} is not a whole number.")
     return setting.parse(start), setting.parse(stop), int(frames)

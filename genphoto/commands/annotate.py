@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from ..photo_files import DEPTH_KINDS
-from .arguments import chosen_device
+from ..depth_files import DEPTH_KINDS
+from .arguments import chosen_device, file_path
 
 EXAMPLES = """examples:
   hf download Salesforce/blip-image-captioning-base
@@ -29,7 +28,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.set_defaults(run=annotate_folder)
-    command.add_argument("folder", type=Path, metavar="FOLDER", help="photographs: JPEG, PNG, TIFF or WebP")
+    command.add_argument("folder", type=file_path, metavar="FOLDER", help="photographs: JPEG, PNG, TIFF or WebP")
     command.add_argument(
         "--captioner", metavar="MODEL", help="folder or Hugging Face id of a BLIP, GIT or ViT-GPT2 model (transformers)"
     )

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
+
+from ..camera.checks import LONGEST_SHOWN
+from ..camera.notation import decimal, plain
+
+LARGEST_PICTURE_PX = 178_956_970  # what Pillow opens
 
 
 def typed(parse: Callable[[str], object]) -> Callable[[str], object]:
@@ -21,18 +28,49 @@ def typed(parse: Callable[[str], object]) -> Callable[[str], object]:
     return read
 
 
+def number(low: float, high: float, unit: str = "", whole: bool = False) -> Callable[[str], float]:
+    """A type for argparse: a number from low to high, both included."""
+    kind = "a whole number" if whole else "a number"
+    expected = f"{kind} from {low:g} to {high:g}{unit and ' ' + unit}"
+
+    def read(text: str) -> float:
+        try:
+            value = int(plain(text)[:20]) if whole else float(decimal(plain(text)))
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:  # also refuses NaN
+            shown = text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "..."
+            raise argparse.ArgumentTypeError(f"{shown!r} is not {expected}")
+        return value
+
+    return read
+
+
+def file_path(text: str) -> Path:
+    """A type for argparse: a path that is not empty; "" would be the folder that the command runs in."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("the path is empty: give the name of a file or folder, or . for this folder")
+    return Path(text)
+
+
+DISTANCE_M = number(1e-3, 1e6, "m")
+
+
 def picture_size(text: str) -> tuple[int, int]:
     """(height, width) [px] of WIDTHxHEIGHT."""
-    match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
-    if not match:
-        raise ValueError(f"{text!r} is not a size in pixels, 1 to 99999 each way. Write WIDTHxHEIGHT, such as 768x512.")
+    match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", plain(text).lower().replace("\N{MULTIPLICATION SIGN}", "x"))
+    if not match or int(match[1]) * int(match[2]) > LARGEST_PICTURE_PX:
+        raise ValueError(
+            f"{text[:LONGEST_SHOWN]!r} is not a size in pixels, 1 to 99999 each way and at most "
+            f"{LARGEST_PICTURE_PX / 1e6:g} megapixels. Write WIDTHxHEIGHT, such as 768x512."
+        )
     return int(match[2]), int(match[1])
 
 
 def seed_number(text: str) -> int:
     """A seed of at most 18 digits."""
     if not re.fullmatch(r"\d{1,18}", text):
-        raise ValueError(f"{text!r} is not a whole number of at most 18 digits. Write one, such as 7.")
+        raise ValueError(f"{text[:LONGEST_SHOWN]!r} is not a whole number of at most 18 digits. Write one, such as 7.")
     return int(text)
 
 

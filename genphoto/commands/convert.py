@@ -25,6 +25,7 @@ from ..checkpoint import (
     save_motion_module,
 )
 from ..model.config import Architecture
+from .arguments import file_path
 
 DTYPES = {"keep": None, "fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 RELEASED = [setting.name for setting in SETTINGS if setting.published]
@@ -46,8 +47,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.set_defaults(run=convert_file)
-    command.add_argument("source", type=Path, metavar="IN", help=".ckpt, .pt, .pth, .bin or .safetensors")
-    command.add_argument("out", type=Path, metavar="OUT.safetensors", help="the file to write")
+    command.add_argument("source", type=file_path, metavar="IN", help=".ckpt, .pt, .pth, .bin or .safetensors")
+    command.add_argument("out", type=file_path, metavar="OUT.safetensors", help="the file to write")
     command.add_argument(
         "--setting",
         metavar="NAME",

@@ -18,15 +18,17 @@ from tqdm import tqdm
 from ..camera.setting import Progress
 from ..camera.sweep import CameraSweep
 from ..contact_sheet import contact_sheet
-from ..frame_files import read_frames
+from ..depth_files import DEPTH_KINDS, read_depth
+from ..frame_files import merged_frames_hint, read_frames
 from ..metrics.following import PUBLISHED_CLIP, Following, clip_following, require_prompt
 from ..metrics.perceptual import BACKBONES, Distance, adjacent_lpips, compensated_lpips, lpips_distance
 from ..metrics.plot import plot_report
 from ..metrics.report_page import Entry, report_page
 from ..metrics.sweep_metrics import measure_sweep
-from ..photo_files import DEPTH_KINDS, read_depth
 from ..sweep_files import SWEEP
+from ..text_files import read_text
 from ..whole_file import whole_file
+from .arguments import DISTANCE_M, file_path
 from .sweep_arguments import add_sweep_arguments, read_sweep, read_values
 
 REPORT, PAGE, PARTS = "report.json", "report.html", "sequences"
@@ -52,7 +54,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     command.set_defaults(run=evaluate_files)
     command.add_argument(
         "sequences",
-        type=Path,
+        type=file_path,
         nargs="+",
         metavar="FOLDER_OR_GIF",
         help=f"pictures in the order of their names, or an animated GIF, WebP or PNG. A folder's {SWEEP} and a "
@@ -63,23 +65,29 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     group = command.add_argument_group("what to compare with")
     group.add_argument(
         "--reference",
-        type=Path,
+        type=file_path,
         metavar="FOLDER_OR_GIF",
         help="the same sweep by physics, as `simulate` makes it from frame 1: adds the paper's score and what "
         "consistency can be had",
     )
     group.add_argument(
-        "--depth", type=Path, metavar="FILE", help="depth of frame 1, same size: blur is then in pixels, not only in K"
+        "--depth",
+        type=file_path,
+        metavar="FILE",
+        help="depth of frame 1, same size: blur is then in pixels, not only in K",
     )
     group.add_argument("--depth-kind", choices=DEPTH_KINDS, help="as for simulate")
-    group.add_argument("--near", type=float, metavar="M", help="distance of the nearest point [m] (default 1)")
-    group.add_argument("--far", type=float, metavar="M", help="distance of the farthest point [m] (default 1000)")
+    group.add_argument("--near", type=DISTANCE_M, metavar="M", help="distance of the nearest point [m] (default 1)")
+    group.add_argument("--far", type=DISTANCE_M, metavar="M", help="distance of the farthest point [m] (default 1000)")
 
     group = command.add_argument_group("what else to measure")
     group.add_argument("--cross-talk", action="store_true", help="also what the sweep should not change")
     group.add_argument("--lpips", choices=BACKBONES, help="perceptual distance; vgg as in the paper")
     group.add_argument(
-        "--lpips-weights", type=Path, metavar="DIR", help="where torchvision's weights lie (default: torch hub cache)"
+        "--lpips-weights",
+        type=file_path,
+        metavar="DIR",
+        help="where torchvision's weights lie (default: torch hub cache)",
     )
     group.add_argument(
         "--clip",
@@ -93,7 +101,9 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
 
     group = command.add_argument_group("output")
-    group.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the report, made if missing")
+    group.add_argument(
+        "--out", type=file_path, required=True, metavar="DIR", help="folder of the report, made if missing"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +185,7 @@ def _sweep_of(path: Path) -> CameraSweep:
             f"Nothing says what was asked for: there is no {file}. Give --setting NAME with --values, one per frame."
         )
     try:
-        return CameraSweep.from_json(file.read_text(encoding="utf-8"))
+        return CameraSweep.from_json(read_text(file))
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
 
@@ -216,6 +226,8 @@ def _entry(
 ) -> tuple[Entry, bool]:
     """What was found in a sequence, and whether that was known before; it is kept in `folder`."""
     frames = read_frames(path)
+    if len(frames) != len(sweep) and not path.is_dir():
+        raise ValueError(f"{path} holds {len(frames)} frames for a sweep of {len(sweep)}.{merged_frames_hint(path)}")
     disparity = ruler.disparity_of(tuple(frames[0].shape[1:]))
     pictures = [*frames, *(ruler.reference or ()), *(() if disparity is None else (disparity,))]
     key = _key(pictures, sweep.to_json(), str(prompt), *ruler.names)
@@ -242,7 +254,7 @@ def _measure(frames, sweep, prompt, ruler, disparity, report):
     batch, rows = torch.stack(frames), {}
     if ruler.distance is not None:
         adjacent = adjacent_lpips(batch, ruler.distance)
-        compensated = compensated_lpips(batch, sweep.cameras, ruler.distance, disparity)
+        compensated = compensated_lpips(batch, sweep.cameras, ruler.distance, disparity, sweep.dial)
         numbers["lpips"] = {
             "adjacent": adjacent,
             "adjacent_mean": _mean(adjacent),

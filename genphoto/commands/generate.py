@@ -18,9 +18,10 @@ from ..camera.settings import SETTINGS, setting_named
 from ..camera.sweep import CameraSweep
 from ..embedded import GUIDANCE_SCALE, MOTION, camera_path, load_tiny_model
 from ..exif import GENERATED
+from ..model.config import MOST_STEPS, MOST_STRENGTH
 from ..model.differential import setting_values, steered_setting
 from ..sweep_files import SweepFiles
-from .arguments import chosen_device, picture_size, seed_number, typed
+from .arguments import chosen_device, file_path, number, picture_size, seed_number, typed
 from .output_folder import add_output_arguments, output_folder
 from .sweep_arguments import add_sweep_arguments, read_sweep, read_values
 
@@ -72,25 +73,32 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     group = command.add_argument_group(
         "weights", f"none for the embedded tiny model, which knows a few dozen words; published ones: {WEIGHTS}"
     )
-    group.add_argument("--base", type=Path, metavar="PATH", help="SD 1.5: diffusers folder, .safetensors or .ckpt")
-    group.add_argument("--motion", type=Path, metavar="FILE", help="motion module: .ckpt or .safetensors")
-    group.add_argument("--camera", type=Path, metavar="FILE", help="camera adapter: .ckpt or .safetensors")
-    group.add_argument("--lora", type=Path, metavar="FILE", help="image LoRA, merged into the UNet (default: none)")
+    group.add_argument("--base", type=file_path, metavar="PATH", help="SD 1.5: diffusers folder, .safetensors or .ckpt")
+    group.add_argument("--motion", type=file_path, metavar="FILE", help="motion module: .ckpt or .safetensors")
+    group.add_argument("--camera", type=file_path, metavar="FILE", help="camera adapter: .ckpt or .safetensors")
+    group.add_argument(
+        "--lora", type=file_path, metavar="FILE", help="image LoRA, merged into the UNet (default: none)"
+    )
     group.add_argument(
         "--unet",
-        type=Path,
+        type=file_path,
         metavar="DIR",
         help="UNet (default: the base's unet_merged, or its unet where there is none)",
     )
     group.add_argument(
-        "--config", type=Path, metavar="DIR", help="for a single-file base: folder with configuration and tokenizer"
+        "--config",
+        type=file_path,
+        metavar="DIR",
+        help="for a single-file base: folder with configuration and tokenizer",
     )
 
     group = command.add_argument_group("sampling")
-    group.add_argument("--steps", type=int, default=25, metavar="N", help="denoising steps (default 25)")
+    group.add_argument(
+        "--steps", type=number(1, MOST_STEPS, whole=True), default=25, metavar="N", help="denoising steps (default 25)"
+    )
     group.add_argument(
         "--cfg",
-        type=float,
+        type=number(0, 100),
         metavar="SCALE",
         help=f"weight of the scene's words (default {PUBLISHED_GUIDANCE_SCALE:g}; embedded model {GUIDANCE_SCALE:g})",
     )
@@ -98,7 +106,13 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     group.add_argument(
         "--size", type=typed(picture_size), metavar="WxH", help="pixels of a frame (default: the trained size)"
     )
-    group.add_argument("--strength", type=float, default=1.0, metavar="S", help="of the camera, 0 is off (default 1)")
+    group.add_argument(
+        "--strength",
+        type=number(0, MOST_STRENGTH),
+        default=1.0,
+        metavar="S",
+        help="of the camera, 0 is off (default 1)",
+    )
     group.add_argument("--device", choices=("cpu", "cuda", "mps"), help="default: cuda, else mps, else cpu")
 
     add_output_arguments(command)

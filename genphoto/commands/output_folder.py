@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..sweep_files import complete_or_nothing
+from .arguments import file_path
 
 
 def add_output_arguments(command: argparse.ArgumentParser) -> None:
     """Add the group "output": --out and --overwrite."""
     group = command.add_argument_group("output")
-    group.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder, made if missing")
+    group.add_argument("--out", type=file_path, required=True, metavar="DIR", help="folder, made if missing")
     group.add_argument("--overwrite", action="store_true", help="replace files of the same names (default: refuse)")
 
 

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..camera.settings import SETTINGS, setting_named
-from ..camera.sweep import CameraSweep
+from ..camera.sweep import MOST_FRAMES, CameraSweep
+from ..text_files import read_text
+from .arguments import file_path, number
 
 SPACINGS = {"linear": CameraSweep.linear, "stops": CameraSweep.stops}
 
@@ -33,9 +35,15 @@ def add_sweep_arguments(command: argparse.ArgumentParser) -> None:
     group.add_argument("--values", action=OfSetting, nargs="*", metavar="V", help='such as 24 35 "50 mm" f/2.8 1/125')
     group.add_argument("--start", action=OfSetting, metavar="V", help="first value, in place of --values")
     group.add_argument("--stop", action=OfSetting, metavar="V", help="last value")
-    group.add_argument("--frames", action=OfSetting, type=int, metavar="N", help="number of values from start to stop")
+    group.add_argument(
+        "--frames",
+        action=OfSetting,
+        type=number(1, MOST_FRAMES, whole=True),
+        metavar="N",
+        help="number of values from start to stop",
+    )
     group.add_argument("--spacing", action=OfSetting, choices=SPACINGS, help="equal steps (default) or equal stops")
-    group.add_argument("--sweep", type=Path, metavar="FILE.json", help="a sweep.json in place of --setting")
+    group.add_argument("--sweep", type=file_path, metavar="FILE.json", help="a sweep.json in place of --setting")
 
 
 def read_sweep(args: argparse.Namespace) -> CameraSweep | None:
@@ -57,13 +65,13 @@ def read_values(settings: list[dict[str, object]]) -> dict[str, Sequence[float |
         if ("values" in given) == any(end is not None for end in ends) or ("values" not in given and None in ends):
             raise ValueError(f"--setting {name} needs either --values V ... or --start V --stop V --frames N.")
         spaced = SPACINGS[given.get("spacing", "linear")]
-        values[name] = given["values"] if "values" in given else spaced(name, *ends).values[name]
+        values[name] = " ".join(given["values"]) if "values" in given else spaced(name, *ends).values[name]
     return values
 
 
 def _sweep_in(path: Path) -> CameraSweep:
     try:
-        return CameraSweep.from_json(path.read_text(encoding="utf-8"))
+        return CameraSweep.from_json(read_text(path))
     except OSError as error:
         raise ValueError(f"--sweep {path} cannot be read: {error.strerror}. Check the path.") from None
     except ValueError as error:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
-from pathlib import Path
+
+from .arguments import file_path, number
 
 REPOSITORY = "https://github.com/genphoto/comfyui-genphoto"
 EXAMPLES = """examples:
@@ -25,9 +26,13 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
     command.set_defaults(run=train_model)
     command.add_argument("config", metavar="CONFIG", help="a TOML file, or the name of a recipe")
-    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoints, curves, pictures, result")
+    command.add_argument(
+        "--out", type=file_path, required=True, metavar="DIR", help="checkpoints, curves, pictures, result"
+    )
     command.add_argument("--stage", metavar="NAME", help="the last stage to train (default: all)")
-    command.add_argument("--steps", type=int, metavar="N", help="at most N steps per stage, to try a recipe")
+    command.add_argument(
+        "--steps", type=number(1, 10**9, whole=True), metavar="N", help="at most N steps per stage, to try a recipe"
+    )
     command.add_argument("--cpu", action="store_true", help="even where there is a GPU")
 
 

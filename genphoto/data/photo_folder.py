@@ -19,7 +19,9 @@ from pathlib import Path
 import torch
 
 from ..camera.photo import Photo, disparity_from_relative
-from ..photo_files import DEPTH_KINDS, read_depth, read_photo
+from ..depth_files import DEPTH_KINDS, read_depth
+from ..photo_files import read_photo
+from ..text_files import read_text
 
 log = logging.getLogger(__name__)
 
@@ -62,10 +64,10 @@ class PhotoFiles:
         """
         file = self.path.with_suffix(".txt")
         try:
-            written = file.read_text(encoding="utf-8-sig")
+            written = read_text(file)
         except FileNotFoundError:
             written = None
-        except UnicodeDecodeError:
+        except ValueError:
             raise ValueError("its caption is not UTF-8 text") from None
         for text in (written, self.listed):
             if text and text.strip():
@@ -240,15 +242,15 @@ def _listed_captions(path: Path) -> dict[str, str]:
     if not path.exists():
         return {}
     captions = {}
-    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+    for number, line in enumerate(read_text(path).splitlines(), 1):
         if not line.strip():
             continue
         try:
-            entry = json.loads(line.decode("utf-8-sig"))
+            entry = json.loads(line)
             name, text = entry["file_name"], entry.get("text")
             if not isinstance(name, str) or not isinstance(text, str | None):
                 raise TypeError
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise ValueError(
                 f'{path}, line {number} is not {{"file_name": "name.jpg", "text": "its caption"}}, in UTF-8. '
                 "Correct it, or remove the file."

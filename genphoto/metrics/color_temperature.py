@@ -37,12 +37,17 @@ def requested_duv(cameras: Sequence[Camera]) -> tuple[float, ...]:
     return tuple(c.tint_duv - cameras[0].tint_duv for c in cameras)
 
 
-def measure_light(pairs: Sequence[Pair], cameras: Sequence[Camera]) -> tuple[Measurement, Measurement]:
+def measure_light(
+    pairs: Sequence[Pair], cameras: Sequence[Camera], dial: bool = False
+) -> tuple[Measurement, Measurement]:
     """Color temperature [mired] and tint [Duv] of every frame relative to the first.
 
-    The first frame is taken to show what was asked for: a picture alone does not tell its light from its paint.
+    The first frame is taken to show what was asked for: a picture alone does not tell its light from its paint. With
+    `dial` the cameras say what their white balance was set to: the first frame then looks lit by the other's setting.
     """
     first = cameras[0].color_temperature_k, cameras[0].tint_duv
+    if dial:
+        pairs = [pair._replace(reference=pair.frame, frame=pair.reference) for pair in pairs]
     found = [(NO_CHANGE, NO_CHANGE), *(light_change(pair, *first) for pair in pairs[1:])]
     temperature = Measurement.of("color_temperature", "mired", requested_mired(cameras), [f[0] for f in found])
     return temperature, Measurement.of("tint", "Duv", requested_duv(cameras), [f[1] for f in found])
@@ -101,7 +106,7 @@ class _Points:
         if count < LEAST_PIXELS:
             return None
         thin = max(1, count // SAMPLES)
-        return self.reference[:, kept][:, ::thin].double(), self.frame[:, kept][:, ::thin].double()
+        return self.reference[:, kept][:, ::thin].cpu().double(), self.frame[:, kept][:, ::thin].cpu().double()
 
 
 # All three channels: two unknowns, two color errors, Newton's method

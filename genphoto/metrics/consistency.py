@@ -21,7 +21,7 @@ from ..camera.defocus import defocus
 from ..camera.optics import blur_radius_px
 from .blur import BLUR_CHANGES_K, added, requested_k
 from .exposure import requested_ev
-from .frames import Pair, center, in_the_warmer_light, pairs_at_one_scale, requested_zooms, sampled_down
+from .frames import Pair, center, in_the_warmer_light, lights, pairs_at_one_scale, requested_zooms, sampled_down
 from .patch_blur import blurred_as
 from .ssim import ssim
 
@@ -73,14 +73,17 @@ class Consistency:
         }
 
 
-def compensated_consistency(frames: Tensor, cameras: Sequence[Camera], disparity: Tensor | None = None) -> Consistency:
+def compensated_consistency(
+    frames: Tensor, cameras: Sequence[Camera], disparity: Tensor | None = None, dial: bool = False
+) -> Consistency:
     """Compare every frame (F,3,H,W) sRGB with the first after undoing what the cameras change.
 
     Args:
         disparity: (H,W) [1/m] of what the first frame shows: blur is then rendered as requested.
+        dial: the cameras' color temperatures are those of their white-balance dials.
     """
     scores = []
-    for first, second, valid in compensated_pairs(frames, cameras, disparity):
+    for first, second, valid in compensated_pairs(frames, cameras, disparity, dial):
         share = float(valid.float().mean())
         score = ssim(first, second, valid) if share >= LEAST_VALID else None
         if score is None:
@@ -92,7 +95,7 @@ def compensated_consistency(frames: Tensor, cameras: Sequence[Camera], disparity
 
 
 def compensated_pairs(
-    frames: Tensor, cameras: Sequence[Camera], disparity: Tensor | None = None
+    frames: Tensor, cameras: Sequence[Camera], disparity: Tensor | None = None, dial: bool = False
 ) -> list[tuple[Tensor, Tensor, Tensor]]:
     """(first frame, frame, valid) sRGB (3,h,w), (3,h,w), (h,w) for every frame, alike if the sequence obeys."""
     frame_px = max(frames.shape[2:])
@@ -103,12 +106,12 @@ def compensated_pairs(
         valid = torch.maximum(pair.reference, pair.frame).amax(0) < CLIPPED
         if abs(blur - k[0]) >= BLUR_CHANGES_K:
             pair = _equally_blurred(pair, camera, cameras[0], disparity, frame_px)
-        first, second = _equally_lit(pair, camera, cameras[0], ev)
+        first, second = _equally_lit(pair, *lights(cameras[0], camera, dial), ev)
         result.append((linear_to_srgb(first.clamp(0, 1)), linear_to_srgb(second.clamp(0, 1)), valid))
     return result
 
 
-def _equally_lit(pair: Pair, camera: Camera, first: Camera, stops: float) -> tuple[Tensor, Tensor]:
+def _equally_lit(pair: Pair, first: Camera, camera: Camera, stops: float) -> tuple[Tensor, Tensor]:
     """Both in the warmer light and at the brighter exposure of the two.
 
     Dark pictures all look alike to SSIM, and what the brighter exposure clips has been left out before.

@@ -94,14 +94,16 @@ def pairs_at_one_scale(frames: Tensor, zooms: Sequence[float], reference: int = 
     The finer of the two is sampled down, in linear light and antialiased: nothing is invented.
     """
     light = srgb_to_linear(frames)
-    pairs = []
-    for frame, magnified in zip(light, zooms, strict=True):
-        widest = min(magnified, zooms[reference])
-        steps = zooms[reference] / widest, magnified / widest
-        views = [sampled_down(x, step) for x, step in zip((light[reference], frame), steps, strict=True)]
-        size = [min(view.shape[axis] for view in views) for axis in (1, 2)]
-        pairs.append(Pair(*(center(view, size) for view in views), *steps))
-    return pairs
+    return [pair_at_one_scale(light[reference], x, zooms[reference], z) for x, z in zip(light, zooms, strict=True)]
+
+
+def pair_at_one_scale(reference: Tensor, frame: Tensor, reference_zoom: float, frame_zoom: float) -> Pair:
+    """The common part of two pictures (3,H,W) linear light of known magnifications."""
+    widest = min(frame_zoom, reference_zoom)
+    steps = reference_zoom / widest, frame_zoom / widest
+    views = [sampled_down(x, step) for x, step in zip((reference, frame), steps, strict=True)]
+    size = [min(view.shape[axis] for view in views) for axis in (1, 2)]
+    return Pair(*(center(view, size) for view in views), *steps)
 
 
 def sampled_down(image: Tensor, step: float, nearest: bool = False) -> Tensor:
@@ -126,10 +128,15 @@ def luminance(light: Tensor) -> Tensor:
     return torch.einsum("c,...chw->...hw", light.new_tensor(LUMINANCE), light)
 
 
+def lights(first: Camera, camera: Camera, dial: bool) -> tuple[Camera, Camera]:
+    """What reference and frame look lit by: of two pictures of one light, the one with the higher dial looks warmer."""
+    return (camera, first) if dial else (first, camera)
+
+
 def in_the_warmer_light(pair: Pair, first: Camera, camera: Camera) -> Pair:
     """The pair with the requested change of light undone, in the warmer of both lights, in [0,1].
 
-    Warm light loses blue, which cannot be brought back.
+    `first` lit the reference, `camera` the frame. Warm light loses blue, which cannot be brought back.
     """
     cooler, warmer = (first, camera) if camera.color_temperature_k <= first.color_temperature_k else (camera, first)
     matrix = white_balance_matrix(

@@ -11,11 +11,12 @@ import numpy as np
 
 
 class Reading(NamedTuple):
-    """One measured number with its scatter in the same unit, or None and why it cannot be measured."""
+    """One measured number with its scatter in the same unit, or None and why it cannot be measured; or a remark."""
 
     value: float | None
     spread: float | None = None
     reason: str | None = None
+    remark: str | None = None
 
 
 NO_CHANGE = Reading(0.0, 0.0)  # of the reference frame from itself
@@ -36,6 +37,7 @@ class Measurement:
         percent: errors are quoted in percent of the request, as of ratios.
         scaled: the measured values have their own scale. False: it was fitted to the request, so only the shape of
             the response means something and there is no slope.
+        remarks: what is to be known of a value, per frame; None of most.
     """
 
     quantity: str
@@ -47,14 +49,16 @@ class Measurement:
     reference: int = 0
     percent: bool = False
     scaled: bool = True
+    remarks: tuple[str | None, ...] = ()
 
     @classmethod
     def of(
         cls, quantity: str, unit: str, requested: Sequence[float], readings: Sequence[Reading], **more
     ) -> Measurement:
         """The measurement of these readings, one per frame."""
-        values, spreads, reasons = zip(*readings, strict=True)
-        return cls(quantity, unit, tuple(map(float, requested)), values, spreads, reasons, **more)
+        values, spreads, reasons, remarks = zip(*readings, strict=True)
+        requested = tuple(map(float, requested))
+        return cls(quantity, unit, requested, values, spreads, reasons, remarks=remarks, **more)
 
     @property
     def errors(self) -> tuple[float | None, ...]:
@@ -110,6 +114,7 @@ class Measurement:
             "measured": list(self.measured),
             "spreads": list(self.spreads),
             "reasons": list(self.reasons),
+            "remarks": list(self.remarks),
             "errors": list(self.errors),
             "median_absolute_error": self.median_absolute_error,
             "slope": self.slope,

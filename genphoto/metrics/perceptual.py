@@ -64,11 +64,15 @@ def adjacent_lpips(frames: Tensor, distance: Distance) -> tuple[float, ...]:
 
 
 def compensated_lpips(
-    frames: Tensor, cameras: Sequence[Camera], distance: Distance, disparity: Tensor | None = None
+    frames: Tensor,
+    cameras: Sequence[Camera],
+    distance: Distance,
+    disparity: Tensor | None = None,
+    dial: bool = False,
 ) -> tuple[float, ...]:
     """Distance of every frame (F,3,H,W) from the first after undoing what the cameras change, (F,).
 
     What is clipped in one of two frames is made equal in both.
     """
-    pairs = compensated_pairs(frames, cameras, disparity)
+    pairs = compensated_pairs(frames, cameras, disparity, dial)
     return tuple(distance(first, torch.where(valid, frame, first)) for first, frame, valid in pairs)

@@ -142,15 +142,15 @@ def measure_sweep(
                 "reference."
             )
         reference = require_frames(reference, len(sweep))
-    measurements = _measurements(frames, cameras, wanted, disparity, advance)
-    consistency = compensated_consistency(frames, cameras, disparity)
+    measurements = _measurements(frames, sweep, wanted, disparity, advance)
+    consistency = compensated_consistency(frames, cameras, disparity, sweep.dial)
     advance()
     scores, possible = {}, None
     if reference is not None:
         scores = published_scores(frames, reference, tuple(sweep.values))
         # SSIM depends on the size of the frames.
         fitted = F.interpolate(reference, frames.shape[2:], mode="bilinear", antialias=True)
-        possible = compensated_consistency(fitted, cameras, disparity)
+        possible = compensated_consistency(fitted, cameras, disparity, sweep.dial)
         advance()
     findings = (
         *sweep.limitations,
@@ -161,12 +161,13 @@ def measure_sweep(
 
 def _measurements(
     frames: Tensor,
-    cameras: Sequence[Camera],
+    sweep: CameraSweep,
     wanted: Sequence[str],
     disparity: Tensor | None,
     advance: Callable[[], None],
 ) -> dict[str, Measurement]:
     found: dict[str, Measurement] = {}
+    cameras = sweep.cameras
     zooms = requested_zooms(cameras)
     if "zoom" in wanted:
         found["zoom"] = measure_zoom(frames, cameras)
@@ -179,10 +180,10 @@ def _measurements(
         found["blur"] = _blur(frames, zooms, cameras, disparity)
         advance()
     if "exposure" in wanted:
-        found["exposure"] = measure_exposure(pairs, cameras)
+        found["exposure"] = measure_exposure(pairs, cameras, sweep.dial)
         advance()
     if "color_temperature" in wanted or "tint" in wanted:
-        found["color_temperature"], found["tint"] = measure_light(pairs, cameras)
+        found["color_temperature"], found["tint"] = measure_light(pairs, cameras, sweep.dial)
         advance()
     return {name: found[name] for name in found if name in wanted}
 
@@ -219,6 +220,8 @@ def _findings(frames: Tensor, measured: Sequence[Measurement], consistency: Cons
         if missing:
             why = next(reason for reason in m.reasons if reason)
             found.append(f"{_title(m)} cannot be measured in frame {', '.join(missing)}: {why}.")
+        if said := next((remark for remark in m.remarks if remark), None):
+            found.append(f"{_title(m)}: {said}.")
         if m.rank_correlation is not None and m.rank_correlation < OUT_OF_ORDER:
             found.append(
                 f"{_title(m)} does not follow the order of the sweep: rank correlation {m.rank_correlation:.2f}."

@@ -16,8 +16,10 @@ from torch import Tensor
 
 from ..camera.camera import Camera
 from ..camera.colorimetry import srgb_to_linear
-from .frames import lightness, requested_zooms, sampled_down
+from .blur import BLUR_CHANGES_K, requested_k
+from .frames import lightness, pair_at_one_scale, requested_zooms, sampled_down
 from .measurement import Measurement, Reading
+from .patch_blur import blurred_as
 from .registration import START, Similarity, register, structure
 
 SEARCH_SIDE_PX = 144  # longer side of the pictures in the search
@@ -31,6 +33,7 @@ CANDIDATES = 4
 # 30 pairs of unrelated photographs reached 0.08 at most, 60 blurred zooms of one photograph up to 2.7 x at least 0.55.
 LEAST_STRENGTH = 0.12
 LARGEST_ERROR = 0.007  # predicted relative error of the scale
+FAKED_BY_BLUR = 0.05  # of a zoom, at most
 APART = 0.03  # relative difference of two zooms that are not the same
 LARGEST_RIVAL = 0.7  # strength of the next best zoom over that of the best
 
@@ -45,9 +48,25 @@ class _Candidate(NamedTuple):
 
 def measure_zoom(frames: Tensor, cameras: Sequence[Camera]) -> Measurement:
     """Magnification of every frame (F,3,H,W) sRGB relative to the first; errors in percent."""
-    light = srgb_to_linear(frames)
-    readings = [Reading(1.0, 0.0), *(zoom_between(light[0], frame) for frame in light[1:])]
-    return Measurement.of("zoom", "x", requested_zooms(cameras), readings, percent=True)
+    light, k, asked = srgb_to_linear(frames), requested_k(cameras), requested_zooms(cameras)
+    readings = [Reading(1.0, 0.0)]
+    for index in range(1, len(light)):
+        found = zoom_between(light[0], light[index])
+        if found.value is not None and abs(k[index] - k[0]) >= BLUR_CHANGES_K:
+            about = asked[index] if abs(found.value / asked[index] - 1) < FAKED_BY_BLUR else found.value
+            found = _equally_blurred(light[0], light[index], about) or found
+        readings.append(found)
+    return Measurement.of("zoom", "x", asked, readings, percent=True)
+
+
+def _equally_blurred(reference: Tensor, frame: Tensor, about: float) -> Reading | None:
+    """The zoom with both frames at the blur of the blurrier one; `about` so large. None where there is no match.
+
+    Blur that differs over the picture shifts its structure by percents.
+    """
+    blurred = blurred_as(pair_at_one_scale(reference, frame, 1.0, about))
+    found = zoom_between(blurred.reference, blurred.frame)
+    return None if found.value is None else Reading(about * found.value, about * found.spread)
 
 
 def zoom_between(reference: Tensor, frame: Tensor) -> Reading:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+MOST_STRENGTH = 2.0  # of a camera: twice as much as it was trained for
+MOST_STEPS = 100  # of sampling: beyond, whole-numbered step widths start far below the last timestep
+
 
 @dataclass(frozen=True, slots=True)
 class Architecture:

@@ -58,7 +58,7 @@ def setting_values(sweep: CameraSweep, setting: CameraSetting) -> list[float]:
 
 def magnifications(values: Sequence[float], setting: CameraSetting, strength: float = 1.0) -> Tensor:
     """How large every frame (F,) shows things, relative to the first, at a strength of the camera."""
-    sizes = torch.tensor([setting.magnification(value) for value in values], dtype=torch.float64)
+    sizes = torch.tensor([setting.magnification(value) for value in values])
     return (sizes / sizes[0]) ** strength
 
 

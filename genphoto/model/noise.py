@@ -23,8 +23,8 @@ def sweep_noise(noise: Tensor, magnification: Tensor, own_percent: int) -> Tenso
     if own_percent == 100:
         return noise
     share = 1 - own_percent / 100
-    frames = noise.double().cpu().unflatten(0, magnification.shape)
-    rows, columns = (_seen(n, magnification.double().cpu()) for n in frames.shape[-2:])
+    frames = noise.cpu().double().unflatten(0, magnification.shape)
+    rows, columns = (_seen(n, magnification.cpu().double()) for n in frames.shape[-2:])
     first = frames[:, :1]
     seen = _separably(rows, first, columns)
     (row_values, row_vectors), (column_values, column_vectors) = (

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 Operations = ModuleType | type[Any]  # provides Linear, Conv2d, LayerNorm and GroupNorm: torch.nn, or a host's own
 Merge = Callable[[Tensor], Tensor]
 
-FUSED_BATCH = 2**15  # CUDA's attention kernels refuse larger batches
+ATTENTION_BATCH = 2**15  # CUDA's attention kernels refuse larger batches
 
 
 class PositionalEncoding(nn.Module):
@@ -54,20 +54,16 @@ class TemporalAttention(nn.Module):
 
 
 def attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Scaled dot-product attention, all (N,heads,F,C), in the way that is fast on their device."""
-    # The CPU's fused kernel takes three times as long for so few frames.
-    return (multiplied if query.device.type == "cpu" else fused)(query, key, value)
+    """Scaled dot-product attention, all (N,heads,F,C)."""
+    if query.device.type == "cpu":  # its fused kernel takes three times as long for so few frames
+        return (query * query.shape[-1] ** -0.5 @ key.mT).softmax(-1) @ value
+    return fused_attention(query, key, value)
 
 
-def multiplied(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """`attention` by two products of matrices."""
-    return (query * query.shape[-1] ** -0.5 @ key.mT).softmax(-1) @ value
-
-
-def fused(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """`attention` by the device's own kernel, for at most FUSED_BATCH pixels at once."""
-    batches = zip(*(part.split(FUSED_BATCH) for part in (query, key, value)), strict=True)
-    return torch.cat([F.scaled_dot_product_attention(*batch) for batch in batches])
+def fused_attention(query: Tensor, key: Tensor, value: Tensor, batch: int = ATTENTION_BATCH) -> Tensor:
+    """The same by the fused kernel, `batch` sequences at a time."""
+    batches = zip(*(part.split(batch) for part in (query, key, value)), strict=True)
+    return torch.cat([F.scaled_dot_product_attention(*each) for each in batches])
 
 
 class GatedProjection(nn.Module):
@@ -130,13 +126,13 @@ def over_windows(apply: Callable[[Tensor, range], Tensor], tokens: Tensor, longe
     parts = windows(tokens.shape[1], longest)
     if len(parts) == 1:
         return apply(tokens, parts[0])
-    fades = torch.zeros(len(parts), tokens.shape[1])
+    fades = tokens.new_zeros(len(parts), tokens.shape[1], 1)
     for fade, window in zip(fades, parts, strict=True):
-        distance = torch.arange(len(window)) + 1.0
-        fade[window.start : window.stop] = torch.minimum(distance, distance.flip(0))
-    shares = (fades / fades.sum(0)).to(tokens)[..., None]  # at most 1, so that half precision holds the products
+        distance = torch.arange(len(window), device=tokens.device, dtype=tokens.dtype) + 1
+        fade[window.start : window.stop, 0] = torch.minimum(distance, distance.flip(0))
+    fades = fades / fades.sum(0)  # at most 1: in half precision tokens of some thousands leave no room for more
     total = torch.zeros_like(tokens)
-    for share, window in zip(shares, parts, strict=True):
+    for fade, window in zip(fades, parts, strict=True):
         at = slice(window.start, window.stop)
-        total[:, at] = total[:, at] + share[at] * apply(tokens[:, at], window)
+        total[:, at] = total[:, at] + fade[at] * apply(tokens[:, at], window)
     return total

@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+from ..text_files import read_text
 from .config import DataConfig, ModelConfig, StageConfig, TrainConfig
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -28,12 +29,10 @@ def load_config(path: str | Path) -> TrainConfig:
     if not path.exists() and recipe.exists():
         path = recipe
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except OSError as error:
         known = ", ".join(sorted(r.stem for r in RECIPES.glob("*.toml")))
         raise ValueError(f"{path} cannot be read: {error.strerror}. Give a file, or a recipe: {known}.") from None
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not UTF-8 text (byte {error.start}). Save it as UTF-8.") from None
     try:
         return config_from(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:

@@ -7,11 +7,13 @@ import torch
 from genphoto.camera.camera import Camera
 from genphoto.camera.colorimetry import srgb_to_linear
 from genphoto.camera.imaging import photograph, simulate
+from genphoto.camera.optics import blur_radius_px
 from genphoto.camera.photo import (
     Photo,
     disparity_from_depth,
     disparity_from_relative,
     disparity_from_relative_distance,
+    one_band,
 )
 from genphoto.camera.settings import SETTINGS
 from genphoto.camera.settings.aperture import with_f_number
@@ -91,6 +93,25 @@ def test_bokeh_blurs_what_is_out_of_focus_and_nothing_else(photo):
     assert error[-10:].mean() > 0.02
 
 
+@pytest.mark.parametrize("f_number", [4.0, 16.0, 22.0, 63.0])
+def test_a_sharp_photograph_is_blurred_by_the_whole_thin_lens(f_number):
+    """The second moment of a point's image along x is R^2 / 4 of the circle of confusion."""
+    side = 401
+    picture = torch.zeros(3, side, side)
+    picture[:, side // 2, side // 2] = 1.0
+    photo = Photo(picture, torch.full((side, side), 0.01), Camera(400, focus_distance_m=20.0))
+    camera = with_f_number(photo.camera, f_number)
+    spot = srgb_to_linear(photograph(photo, camera))[0].double()
+    x = torch.arange(side) - side // 2
+    radius = 2 * ((spot.sum(0) * x.square()).sum() / spot.sum()).sqrt()
+    assert float(radius) == pytest.approx(abs(float(blur_radius_px(torch.tensor(0.01), camera, side))), rel=5e-3)
+
+
+def test_a_sharp_photograph_stays_sharp_in_a_zoom_with_depth(photo):
+    camera = replace(photo.camera, focal_length_mm=2 * photo.camera.focal_length_mm)
+    assert torch.equal(photograph(photo, camera), photograph(replace(photo, disparity=None), camera))
+
+
 def test_the_blur_that_the_photo_has_is_not_added_twice(photo):
     """Stopping down cannot sharpen, and the same f-number adds nothing, whatever the rest does."""
     taken = Camera(85, 1.4, 2.0)
@@ -161,7 +182,7 @@ def test_settings_vary_together(photo):
 def test_frames_are_differentiable_where_the_physics_is(photo):
     image = photo.image.clone().requires_grad_()
     disparity = photo.disparity.clone().requires_grad_()
-    camera = Camera(30, 0.5, 2.0, 0.4, 100, 5000)
+    camera = Camera(30, 0.5, 2.0, 0.4 * (0.5 / 64) ** 2, 100, 5000)  # the light of f/64 and 0.4 s
     photograph(Photo(image, disparity), camera).square().mean().backward()
     for gradient in (image.grad, disparity.grad):
         assert torch.isfinite(gradient).all()
@@ -256,7 +277,9 @@ def test_sky_is_infinitely_far():
     ("make", "message"),
     [
         (lambda: disparity_from_relative(torch.ones(4, 6)), "constant"),
-        (lambda: disparity_from_relative(torch.full((4, 6), torch.nan)), "constant"),
+        (lambda: disparity_from_relative(torch.full((4, 6), torch.nan)), "24 of 24 values"),
+        (lambda: disparity_from_relative(torch.tensor([[1, 2, torch.nan]])), "1 of 3 values"),
+        (lambda: one_band(torch.rand(3, 4, 6)), "colors have no order"),
         (lambda: disparity_from_relative(torch.rand(4, 6), 2, 1), "2 m must be above 0 and below the farthest, 1 m"),
         (lambda: disparity_from_depth(torch.zeros(4, 6)), "no valid distance"),
     ],
@@ -264,6 +287,12 @@ def test_sky_is_infinitely_far():
 def test_depth_that_says_nothing_is_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_grey_of_three_bands_is_one(photo):
+    grey = torch.linspace(0, 1, 24).reshape(4, 6)
+    assert torch.equal(one_band(grey.expand(3, -1, -1)), grey)
+    assert torch.equal(one_band(torch.stack([grey, grey + 1 / 255, grey - 1 / 255])), grey)
 
 
 def test_focus_distance_is_picked_from_the_depth(photo):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from genphoto.camera.sensor import SENSORS, expose, mean_photons, read_out, sensor_named
+from genphoto.camera.sensor import SENSORS, expose, mean_photons, poisson, read_out, sensor_named
 
 NAMES = [sensor.name for sensor in SENSORS]
 SETTINGS = {"exposure_ev": 0.0, "exposure_time_s": 0.01, "iso": 100, "base_iso_of_image": 100}
@@ -237,3 +237,22 @@ def test_impossible_exposures_are_refused(setting, value, generator):
 def test_unknown_sensor_lists_the_names():
     with pytest.raises(ValueError, match=r"'medium-format'.*full-frame.*phone"):
         sensor_named("medium-format")
+
+
+@pytest.mark.parametrize("mean", [0.05, 1.0, 8.0, 19.9, 20.1, 60.0, 3000.0])
+def test_counts_of_uniform_draws_are_poisson(mean):
+    draws = torch.rand(400_000, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
+    counts = poisson(torch.full_like(draws, mean), draws)
+    error = 4 / math.sqrt(len(draws))  # four standard errors
+    assert float(counts.mean()) == pytest.approx(mean, abs=error * math.sqrt(mean))
+    assert float(counts.var() / mean) == pytest.approx(1, abs=error * math.sqrt(2 + 1 / mean))
+
+
+def test_grain_survives_inputs_that_differ_by_rounding():
+    """As between two machines: a generator that draws as often as a count needs would run out of step."""
+    light = torch.rand(64, 4000, generator=torch.Generator().manual_seed(0)) * 0.02
+    one, other = (
+        expose(x, sensor_named("full-frame"), **SETTINGS, generator=torch.Generator().manual_seed(1))
+        for x in (light, torch.nextafter(light, torch.ones(())))
+    )
+    assert (one != other).float().mean() < 1e-3

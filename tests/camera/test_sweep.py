@@ -84,6 +84,63 @@ def test_text_with_units_is_split_between_values(setting, text, values):
     assert CameraSweep({setting: text}).values[setting] == pytest.approx(values)
 
 
+@pytest.mark.parametrize(
+    ("setting", "text", "values"),
+    [
+        ("aperture", "f/1,4 f/2,8", (1.4, 2.8)),
+        ("aperture", "1,4; 2,8;5,6", (1.4, 2.8, 5.6)),
+        ("aperture", "f/1,4, f/2", (1.4, 2)),
+        ("aperture", "f/1,4,f/2,8", (1.4, 2.8)),
+        ("aperture", "\u0192/1.8 \u0192/2,8", (1.8, 2.8)),
+        ("aperture", "2,4,8,16", (2, 4, 8, 16)),
+        ("aperture", "f/1.4,f/2,f/2.8", (1.4, 2, 2.8)),
+        ("focal_length", "24,35,50", (24, 35, 50)),
+        ("focal_length", "24,35", (24, 35)),
+        ("focal_length", "24,35,50 mm", (24, 35, 50)),
+        ("focal_length", "24\u00a0mm\n35\u00a0mm", (24, 35)),
+        ("focal_length", "\uff12\uff14\uff4d\uff4d\uff0c \uff13\uff15", (24, 35)),
+        ("shutter_speed", "0,5", (0.5,)),
+        ("shutter_speed", "0,5 s", (0.5,)),
+        ("shutter_speed", "1/60,1/30", (1 / 60, 1 / 30)),
+        ("shutter_speed", "2\u2033", (2,)),
+        ("tint", "\u22120,01 0,01", (-0.01, 0.01)),
+    ],
+)
+def test_a_decimal_comma_is_told_from_a_list(setting, text, values):
+    assert CameraSweep({setting: text}).values[setting] == pytest.approx(values)
+
+
+@pytest.mark.parametrize("value", ["1,4", "f/1,4", "\u0192/1,4"])
+def test_the_comma_of_a_single_value_is_decimal(value):
+    assert CameraSweep({"aperture": [value]}).values["aperture"] == (1.4,)
+
+
+@pytest.mark.parametrize(
+    ("setting", "values"),
+    [
+        ("aperture", "1,4"),
+        ("aperture", "f/1,4"),
+        ("aperture", "1,4,2,8"),
+        ("color_temperature", "2,000 10,000"),
+        ("color_temperature", "2,000,10,000"),
+        ("color_temperature", ["10,000 K"]),
+        ("focal_length", "24,35,50 70"),
+        ("focal_length", ["24,35,50"]),
+    ],
+)
+def test_a_comma_that_can_be_read_in_two_ways_is_refused(setting, values):
+    with pytest.raises(ValueError, match=r"can be read in two ways\. Write decimals with a point, and spaces between"):
+        CameraSweep({setting: values})
+
+
+def test_the_meaning_of_kelvin_belongs_to_the_sweep():
+    sweep = CameraSweep({"color_temperature": [3000, 6500]}, dial=True)
+    assert CameraSweep.from_json(sweep.to_json()) == sweep
+    assert "dial" not in CameraSweep({"color_temperature": [3000, 6500]}).to_json()  # as it was written before
+    with pytest.raises(ValueError, match='"dial" is 1, not true or false'):
+        CameraSweep.from_json(sweep.to_json().replace("true", "1"))
+
+
 def test_arrays_and_tensors_are_values():
     import numpy as np
     import torch
@@ -226,7 +283,7 @@ def test_values_out_of_reach_are_told_beside_what_was_asked():
 def test_a_reach_may_be_that_of_another_view_of_the_same_setting():
     sweep = CameraSweep({"aperture": [2, 64], "shutter_speed": [0.5, 0.1]}, reach={"bokeh": (1, 30)})
     assert sweep.captions == ("f/2, 0.5 s", "f/64, 1/10 s (asked; adapter reaches K 1)")
-    both = CameraSweep(sweep.values, sweep.base, {"bokeh": (1, 30), "shutter_speed": (0.5, 0.5)})
+    both = CameraSweep(sweep.values, sweep.base, reach={"bokeh": (1, 30), "shutter_speed": (0.5, 0.5)})
     assert both.captions[1] == "f/64, 1/10 s (asked; adapter reaches K 1, 0.5 s)"
     assert both.limitations[1] == (
         "Shutter speed: no camera adapter steers it; frame 2 (asked: 1/10 s) will look about like 0.5 s. Add the "

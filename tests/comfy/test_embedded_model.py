@@ -459,3 +459,15 @@ def test_the_first_workflow_runs(sd15):
     done = run(sd15, prompt)
     (shown,) = (made for made in done.ui.values() if "images" in made)
     assert len(shown["images"]) == 5
+
+
+def test_a_latent_without_frames_is_refused(sd15):
+    import nodes
+
+    (model, _, _) = sd15.call("GenPhotoEmbeddedModel")
+    (lifted,) = sd15.call("GenPhotoLiftModel", model=model, motion_module="genphoto_tiny_motion.safetensors")
+    words = [[torch.zeros(1, 30, 128), {}]]
+    with pytest.raises(ValueError, match="holds no frames"):
+        nodes.common_ksampler(
+            lifted, 1, 2, 1.0, "euler", "simple", words, words, {"samples": torch.zeros(0, 16, 16, 24)}
+        )

@@ -159,6 +159,41 @@ def test_depth_of_every_kind_is_understood(comfy, photo, kind):
     assert (frames - expected).abs().max() < 1e-3
 
 
+@pytest.mark.parametrize("kind", ["da3", "moge2"])
+def test_what_has_no_distance_in_a_geometry_is_infinitely_far(comfy, photo, kind):
+    """Sky by DA3's score of it (core: from 0.3 on), pixels outside MoGe's mask: as far as a depth map of that says."""
+    rows = torch.linspace(0.1, 1, photo.shape[0])[:, None].expand(photo.shape[:2]).clone()
+    sky = torch.linspace(1, 0, photo.shape[0])[:, None].expand(photo.shape[:2])
+    far = sky >= 0.3
+    geometry = {
+        "da3": {"depth": 1 / rows[None], "sky": sky[None], "image": photo[None], "mode": "mono"},
+        "moge2": {"depth": 1 / rows[None], "mask": ~far[None], "normal": None, "intrinsics": None, "points": None},
+    }[kind]
+    inputs = {**physics_at(comfy, "bokeh", 20.0, 85.0), "image": photo[None]}
+    frames, _ = comfy.call("PhysicsSimulate", **{**inputs, "depth": geometry})
+    distance = (1 / rows).masked_fill(far, 1e9)
+    expected, _ = comfy.call("PhysicsSimulate", **{**inputs, "depth": distance[None], "depth_kind": "meters"})
+    assert (frames - expected).abs().max() < 1e-3
+
+
+TURBO = torch.stack([torch.linspace(0, 1, 9) ** p for p in (0.3, 1, 3)], -1)  # any colors
+
+
+@pytest.mark.parametrize(
+    ("depth", "kind", "said"),
+    [
+        (lambda size: TURBO[(torch.arange(size[0]) * 8) // size[0]][None, :, None].expand(1, *size, 3), None, "color"),
+        (lambda size: torch.rand(1, *size), "meters", "a picture file arrives as shares"),
+        (lambda size: torch.rand(1, *size).index_fill(2, torch.tensor([3]), torch.nan), None, "NaN"),
+    ],
+    ids=["colors", "millimeters", "nan"],
+)
+def test_a_depth_that_is_none_is_refused(comfy, photo, depth, kind, said):
+    inputs = {**physics_at(comfy, "bokeh", 20.0, 85.0), "image": photo[None], "depth": depth(photo.shape[:2])}
+    with pytest.raises(ValueError, match=said):
+        comfy.call("PhysicsSimulate", **{**inputs, **({"depth_kind": kind} if kind else {})})
+
+
 def test_grey_and_transparent_pictures_are_photographs(comfy, photo):
     inputs = physics_at(comfy, "focal_length", 24.0, 24.0)
     grey, _ = comfy.call("PhysicsSimulate", **{**inputs, "image": photo[None, :, :, :1]})

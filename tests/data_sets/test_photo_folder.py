@@ -84,7 +84,7 @@ def test_every_bad_file_is_reported_once_with_its_reason(folder, caplog):
     for letter, reason in {
         "c": "damaged",
         "d": "0 bytes",
-        "f": "not a JPEG, PNG, TIFF or WebP",
+        "f": "not a JPEG, PNG, TIFF, WebP or BMP",
         "g": "it has no caption",
         "h": "its caption is empty",
     }.items():

@@ -1,9 +1,12 @@
 import pytest
 import torch
 
+from genphoto.camera.imaging import simulate
+from genphoto.camera.photo import Photo
 from genphoto.camera.sweep import CameraSweep
 from genphoto.metrics.color_temperature import light_change, measure_light
 from genphoto.metrics.frames import Pair, pairs_at_one_scale
+from genphoto.metrics.sweep_metrics import measure_sweep
 
 # The second frame of "coffee" has lost its blue: it is measured by red and green.
 SWEEP = CameraSweep({"color_temperature": [5455, 2455, 4155, 10000]})
@@ -61,3 +64,15 @@ def test_different_scenes_have_no_light_in_common(shoot):
     frames = torch.stack([shoot(name, SWEEP)[0] for name in ("astronaut", "chelsea")])
     temperature, _ = measured(frames, CameraSweep({"color_temperature": [5455, 4000]}))
     assert temperature.measured[1] is None
+
+
+def test_a_dial_is_judged_as_a_dial(picture):
+    sweep = CameraSweep({"color_temperature": [5000, 3500, 8000]}, dial=True)
+    frames = simulate(Photo(picture("coffee"), camera=sweep.base), sweep, size=(128, 192))
+    report = measure_sweep(frames, sweep)
+    temperature = report.measurements["color_temperature"]
+    assert max(map(abs, temperature.errors)) < 1
+    assert temperature.slope == pytest.approx(1, abs=0.01)
+    assert report.consistency.mean > 0.97
+    wrong = measure_sweep(frames, CameraSweep({"color_temperature": [5000, 3500, 8000]}))
+    assert wrong.measurements["color_temperature"].slope < 0

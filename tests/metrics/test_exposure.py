@@ -54,3 +54,25 @@ def test_different_scenes_have_no_exposure(shoot):
     reading = exposure_change(pair)
     assert reading.value is None
     assert "different scenes" in reading.reason
+
+
+def test_stops_beyond_the_range_of_one_picture_are_chained(shoot):
+    sweep = CameraSweep({"shutter_speed": [1 / 128, 1 / 16, 1 / 2]})
+    frames = shoot("coffee", sweep)
+    assert measured(frames[[0, 2]], CameraSweep({"shutter_speed": [1 / 128, 1 / 2]})).measured[1] is None
+    assert measured(frames, sweep).measured == pytest.approx((0, 3, 6), abs=0.02)
+
+
+def tone_curve(frames):
+    """As a camera's standard picture: steeper in the middle, rolled off at both ends."""
+    return (frames + 0.6 * frames * (1 - frames) * (2 * frames - 1)).clamp(0, 1)
+
+
+def test_pictures_with_a_tone_curve_are_remarked_and_srgb_is_not(shoot, stored):
+    sweep = CameraSweep({"shutter_speed": [1 / 16, 1 / 2]})
+    frames = shoot("coffee", sweep)
+    found = measured(stored(tone_curve(frames)), sweep)
+    assert found.measured[1] == pytest.approx(3.8, abs=0.15)
+    assert "+3.00 EV were asked for" in found.remarks[1]
+    assert "tone curve" in found.remarks[1]
+    assert measured(stored(frames), sweep).remarks == (None, None)
