@@ -1,9 +1,18 @@
 """What arrives on ComfyUI's sockets as a photograph and its depth."""
 
+import logging
+
 import torch
 from comfy_api.latest import io
 
-from ..genphoto.camera.photo import disparity_from_depth, disparity_from_relative, disparity_from_relative_distance
+from ..genphoto.camera.photo import (
+    disparity_from_depth,
+    disparity_from_relative,
+    disparity_from_relative_distance,
+    grey_of,
+)
+
+log = logging.getLogger(__name__)
 
 DEPTH_SOCKETS = [io.Image, io.Mask, io.Custom("DA3_GEOMETRY"), io.Custom("MOGE_GEOMETRY")]
 # How a depth map becomes disparity, (map, near_m, far_m) -> (H,W) [1/m]. The keys are stored in workflows.
@@ -11,7 +20,7 @@ DEPTH_KINDS = {
     "disparity, white is near": disparity_from_relative,
     "distance, white is near": lambda values, near, far: disparity_from_relative_distance(-values, near, far),
     "distance, white is far": disparity_from_relative_distance,
-    "meters": lambda values, near, far: disparity_from_depth(values),
+    "meters": lambda values, near, far: disparity_from_depth(_meters(values)),
 }
 DEPTH_ADVICE = (
     "Connect the depth of this picture to PhysicsSimulate: add the core nodes 'Load Depth Anything 3' and 'Run Depth "
@@ -34,6 +43,8 @@ DEPTH_RANGE = {
         tooltip="Distance of the farthest point of a depth map [m]; 1000 is as good as infinity.",
     ),
 }
+PICTURE_WHITES = (255, 65535)
+SAME_CODE = 1e-6  # how near to a code of a picture a value is that was one
 SKY = 0.3  # the sky score from which core takes a pixel for sky
 
 
@@ -60,8 +71,33 @@ def to_disparity(depth: torch.Tensor | dict, kind: str, near_m: float, far_m: fl
     """Disparity (H,W) [1/m] from a depth IMAGE or MASK, or from the geometry of Depth Anything 3 or MoGe."""
     if isinstance(depth, dict):
         return _of_geometry(depth, near_m)
-    values = depth[..., 0] if depth.ndim == 4 else depth.reshape(-1, *depth.shape[-2:])
-    return DEPTH_KINDS[kind](_only(values), near_m, far_m)
+    values = _grey(_only(depth)) if depth.ndim == 4 else _only(depth.reshape(-1, *depth.shape[-2:]))
+    return DEPTH_KINDS[kind](values, near_m, far_m)
+
+
+def _grey(picture: torch.Tensor) -> torch.Tensor:
+    try:
+        return grey_of(picture)
+    except ValueError as error:
+        raise ValueError(f"The depth input cannot be used: {error}") from None
+
+
+def _meters(values: torch.Tensor) -> torch.Tensor:
+    """Distances [m], once they are not the shares of white that a picture file becomes, in which no meter is left."""
+    if not bool((values <= 1).all()):
+        return values
+    if any(bool(((values * white).round() / white - values).abs().max() < SAME_CODE) for white in PICTURE_WHITES):
+        raise ValueError(
+            "depth_kind is meters, but the depth input is a picture with values from 0 to 1: 'Load Image' divides by "
+            "white, so that meters or millimeters in a file are lost. Choose 'distance, white is far' and set near_m "
+            "and far_m to its nearest and farthest distance, or connect the geometry of Depth Anything 3 or MoGe."
+        )
+    log.warning(
+        "PhysicsSimulate: with depth_kind meters the farthest point of the depth is %.3g m. If the depth map goes from "
+        "0 to 1 without a unit, choose another depth_kind and set near_m and far_m.",
+        float(values.max()),
+    )
+    return values
 
 
 def _of_geometry(geometry: dict, near_m: float) -> torch.Tensor:

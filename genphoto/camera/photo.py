@@ -11,6 +11,7 @@ from torch import Tensor
 from .camera import Camera
 
 TOLERANCE = 1e-3  # rounding of half-precision pictures
+GREY_TOLERANCE = 4.5 / 255  # between the channels of a grey picture, after lossy compression
 
 
 class MissingDepth(ValueError):
@@ -80,6 +81,22 @@ def _pixels(shape: tuple[int, ...]) -> str:
     return " x ".join(str(n) for n in reversed(shape)) + " pixels"
 
 
+def grey_of(picture: Tensor) -> Tensor:
+    """The grey (H,W) of a depth map drawn as a picture (H,W,C) in [0,1]; C is 1 or 3, with or without alpha.
+
+    Raises:
+        ValueError: it is colored. What compression leaves of color in a grey picture is not.
+    """
+    channels = picture[..., : 3 if picture.shape[-1] >= 3 else 1]
+    low, high = channels.aminmax(dim=-1)
+    if bool((high - low > GREY_TOLERANCE).any()):
+        raise ValueError(
+            "it is a color picture, and colors have no order: which is near cannot be told. Use the depth before it "
+            "was colored, or save it as grey, best 16 bit."
+        )
+    return channels[..., channels.shape[-1] // 2]  # green
+
+
 def disparity_from_relative(relative: Tensor, near_m: float = 1.0, far_m: float = 1000.0) -> Tensor:
     """Disparity [1/m] from a map (H,W) linear in 1/z, larger is nearer: from 1/far_m at its minimum to 1/near_m."""
     return _share(relative, near_m, far_m) * (1 / near_m - 1 / far_m) + 1 / far_m
@@ -95,8 +112,13 @@ def _share(relative: Tensor, near_m: float, far_m: float) -> Tensor:
     if not 0 < near_m < far_m:
         raise ValueError(f"Nearest distance {near_m:g} m must be above 0 and below the farthest, {far_m:g} m.")
     relative = relative.float()
+    if invalid := int((~torch.isfinite(relative)).sum()):
+        raise ValueError(
+            f"{invalid} of {relative.numel()} values are NaN or infinite: where they lie is not defined. Fill them in, "
+            "or use depth in meters, where they are infinitely far."
+        )
     low, high = relative.aminmax()
-    if not bool(high > low):  # also NaN
+    if not bool(high > low):
         raise ValueError(
             f"The depth map is constant ({float(low):g} everywhere): it does not say what is near and what is far. "
             "Check the node or file that made it."
