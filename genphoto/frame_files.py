@@ -10,7 +10,7 @@ import torch
 from PIL import Image, ImageSequence
 from torch import Tensor
 
-from .photo_files import UNREADABLE, read_photo
+from .photo_files import UNREADABLE, read_photo, without_pillows_words
 from .sweep_files import ANIMATION, SHEET
 
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
@@ -45,7 +45,7 @@ def _numbered(path: Path) -> list[tuple[int, str]]:
 
 def _animation(path: Path) -> list[Tensor]:
     try:
-        with Image.open(path, formats=ANIMATIONS) as animation:
+        with without_pillows_words(), Image.open(path, formats=ANIMATIONS) as animation:
             frames = [np.array(frame.convert("RGB")) for frame in ImageSequence.Iterator(animation)]
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist. Check the path.") from None

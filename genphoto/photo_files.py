@@ -5,21 +5,27 @@ Depth of color: Pillow reads 16-bit *RGB* files as 8-bit. 16-bit grey keeps its 
 
 from __future__ import annotations
 
-import math
 import os
 import struct
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import ExifTags, Image, ImageCms, ImageOps
+from PIL import Image, ImageCms
 from torch import Tensor
 
-from .camera.photo import disparity_from_depth, disparity_from_relative, disparity_from_relative_distance
+from .camera.colorimetry import adobe_rgb_to_srgb
+from .camera.photo import disparity_from_depth, disparity_from_relative, disparity_from_relative_distance, grey_of
+from .photo_exif import ExifTagsRead, PhotoCamera, camera_of, is_adobe_rgb, read_tags, say_once, upright
 
+PROFILE_MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}  # ICC color space -> Pillow's
+BITS, PHOTOMETRIC, PLANAR, SAMPLE_FORMAT = 258, 262, 284, 339  # tags of TIFF 6.0, and values of the last three:
+WHITE_IS_ZERO, SEPARATE_PLANES, SIGNED = 0, 2, 2
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP")
 DEPTH_KINDS = ("disparity", "distance", "metric")
 UNREADABLE = (SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)  # Pillow's, beside OSError
@@ -28,15 +34,16 @@ UNREADABLE = (SyntaxError, ValueError, EOFError, struct.error, Image.Decompressi
 def read_photo(path: str | Path) -> Tensor:
     """A photograph (3,H,W), float32 in [0,1], sRGB, upright.
 
-    EXIF orientation is applied, an embedded color profile is converted to sRGB (without one, pixels are taken as sRGB),
-    grey is repeated, transparency is laid over white, of several pictures in a file the first is read.
+    EXIF orientation is applied, an embedded color profile is converted to sRGB (without one, pixels are taken as sRGB,
+    or as Adobe RGB where EXIF says so), grey is repeated, transparency is laid over white, of several pictures in a
+    file the first is read. EXIF that cannot be read, and a profile for other colors, is said once and ignored.
 
     Raises:
         ValueError: the file is missing, empty, damaged, not a picture, or its colors have no defined meaning.
     """
-    with _opened(path) as image:
+    with _opened(path) as (image, tags):
         profile = image.info.get("icc_profile")
-        image = ImageOps.exif_transpose(image)
+        image = upright(image, tags)
         if image.mode in ("F", "I") or (image.mode == "CMYK" and not profile):
             raise ValueError(
                 f"Photograph {path} has {image.mode} pixels"
@@ -53,38 +60,19 @@ def read_photo(path: str | Path) -> Tensor:
             image = image.convert("LA" if image.mode in ("1", "L", "LA") else "RGBA")
             alpha = image.getchannel("A")
             image = image.convert(image.mode.removesuffix("A"))
-        image = _srgb(image, profile, path)
+        photo = _tensor(_srgb(image, profile, path))
+        if not profile and is_adobe_rgb(tags, path):
+            photo = adobe_rgb_to_srgb(photo)
         if alpha is not None:
-            image = Image.composite(image, Image.new("RGB", image.size, "white"), alpha)
-        return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous().float() / 255
+            opaque = torch.from_numpy(np.array(alpha)).float() / 255
+            photo = photo * opaque + (1 - opaque)
+        return photo
 
 
-def read_camera(path: str | Path, *, sensor_known: bool = False) -> dict[str, float]:
-    """What EXIF says of how a photograph was taken, as fields of `Camera`; empty where it says nothing.
-
-    Unless the sensor is known, the focal length is that of the full-frame camera that takes the same picture, where
-    the file tells FocalLengthIn35mmFilm. The f-number is not taken: a photograph at f/1.8 is sharp all over when its
-    subject is flat or far, and then nothing could be blurred any more.
-    """
-    with _opened(path) as image:
-        tags = image.getexif().get_ifd(ExifTags.IFD.Exif)
-
-    def number(tag: int) -> float | None:
-        value = tags.get(tag)
-        value = value[0] if isinstance(value, tuple) and value else value
-        try:
-            found = float(value)
-        except (TypeError, ValueError, ZeroDivisionError):
-            return None
-        return found if math.isfinite(found) and found > 0 else None  # EXIF writes 0 for unknown
-
-    equivalent_mm = None if sensor_known else number(ExifTags.Base.FocalLengthIn35mmFilm)
-    found = {
-        "focal_length_mm": equivalent_mm or number(ExifTags.Base.FocalLength),
-        "exposure_time_s": number(ExifTags.Base.ExposureTime),
-        "iso": number(ExifTags.Base.ISOSpeedRatings),
-    }
-    return {name: value for name, value in found.items() if value}
+def read_camera(path: str | Path, *, sensor_known: bool = False) -> PhotoCamera:
+    """What EXIF says of how a photograph was taken, see `camera_of`; without fields where it says nothing."""
+    with _opened(path) as (image, tags):
+        return camera_of(tags, image.size, sensor_known=sensor_known)
 
 
 def read_depth(
@@ -131,28 +119,76 @@ def read_depth(
 
 
 @contextmanager
-def _opened(path: str | Path) -> Iterator[Image.Image]:
-    """The decoded picture; every way in which a file is not one becomes a ValueError that names it."""
+def without_pillows_words() -> Iterator[None]:
+    """Keeps warnings of Pillow back that name no file: of large photographs as attacks, and of EXIF, said elsewhere."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+        yield
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[tuple[Image.Image, ExifTagsRead]]:
+    """The decoded picture and its EXIF; every way in which a file is not one becomes a ValueError that names it."""
     try:
         if os.path.getsize(path) == 0:
             raise ValueError(f"{path} is empty (0 bytes). Copy or export it again.")
-        image = Image.open(path, formats=FORMATS)
+        with without_pillows_words():
+            image = Image.open(path, formats=FORMATS)
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist. Check the path.") from None
     except Image.UnidentifiedImageError:
+        if is_tiff(path):
+            raise ValueError(
+                f"{path} is a TIFF of a kind of pixels that cannot be read, such as colors in floating point or 16-bit "
+                "grey with transparency. Export it as 8 or 16 bit RGB or grey."
+            ) from None
         raise ValueError(f"{path} is not a JPEG, PNG, TIFF or WebP picture. Export it as one of these.") from None
-    except Image.DecompressionBombError as error:
-        raise ValueError(f"{path} is too large to open ({error}). Reduce it.") from None
+    except Image.DecompressionBombError:
+        most = 2 * Image.MAX_IMAGE_PIXELS // 1_000_000
+        raise ValueError(f"{path} is too large to open: more than {most} megapixels. Reduce it.") from None
     except OSError as error:
         raise ValueError(
             f"{path} cannot be opened: {error.strerror or error}. Check the path and its rights."
         ) from None
     with image:
+        _refuse_garbled_layouts(image, path)
+        within = read_tags(image, path) if image.format == "TIFF" else None  # parts of the file, which loading closes
         try:
             image.load()
         except (OSError, *UNREADABLE) as error:
             raise ValueError(f"{path} is damaged ({error}). Copy or export it again.") from None
-        yield image
+        if within:
+            yield image, replace(within, image=dict(image.getexif()))  # loading a TIFF turned it upright
+        else:
+            yield image, read_tags(image, path)
+
+
+def is_tiff(path: str | Path) -> bool:
+    """Whether a file begins as a TIFF or BigTIFF of either byte order does."""
+    with open(path, "rb") as file:
+        return file.read(4) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
+def _refuse_garbled_layouts(image: Image.Image, path: str | Path) -> None:
+    """Raises ValueError for TIFFs that Pillow opens but whose pixels it mixes up."""
+    tags = getattr(image, "tag_v2", {})
+    bits = tags.get(BITS, (1,))
+    garbled = {
+        "in separate planes": len(bits) > 1 and max(bits) > 8 and tags.get(PLANAR) == SEPARATE_PLANES,
+        "with 0 for white": max(bits) > 8 and tags.get(PHOTOMETRIC) == WHITE_IS_ZERO,
+        "with a sign": max(bits) <= 8 and SIGNED in tags.get(SAMPLE_FORMAT, ()),
+    }
+    for layout, found in garbled.items():
+        if found:
+            raise ValueError(
+                f"{path} is a TIFF of {max(bits)} bit {layout}, which cannot be read. Save it as ordinary TIFF "
+                "(interleaved channels, 0 for black, no sign), or as PNG."
+            )
+
+
+def _tensor(image: Image.Image) -> Tensor:
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous().float() / 255
 
 
 def _srgb(image: Image.Image, profile: bytes | None, path: str | Path) -> Image.Image:
@@ -161,9 +197,16 @@ def _srgb(image: Image.Image, profile: bytes | None, path: str | Path) -> Image.
     if not profile:
         return image.convert("RGB")
     try:
+        source = ImageCms.ImageCmsProfile(BytesIO(profile))
+        if (fitting := _in_space_of(source, image)) is None:
+            say_once(
+                f"{path} has a color profile for {source.profile.xcolor_space.strip()}, but {image.mode} pixels: the "
+                "profile is ignored, and the pixels are taken as sRGB. Convert it to sRGB in an image editor."
+            )
+            return image.convert("RGB")
         return ImageCms.profileToProfile(
-            image,
-            ImageCms.ImageCmsProfile(BytesIO(profile)),
+            fitting,
+            source,
             ImageCms.createProfile("sRGB"),
             renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
             outputMode="RGB",
@@ -176,15 +219,33 @@ def _srgb(image: Image.Image, profile: bytes | None, path: str | Path) -> Image.
         ) from None
 
 
+def _in_space_of(profile: ImageCms.ImageCmsProfile, image: Image.Image) -> Image.Image | None:
+    """The picture in the mode that a profile is for; None where its colors say nothing in it.
+
+    Programs keep the profile of an RGB picture that they make grey or CMYK, and of a grey one that they store as RGB.
+    """
+    wanted = PROFILE_MODES.get(profile.profile.xcolor_space.strip())
+    if wanted in (None, image.mode):
+        return image
+    if wanted == "RGB" and image.mode in ("L", "CMYK"):
+        return image.convert("RGB")
+    if wanted == "L" and image.mode == "RGB":
+        red, green, blue = image.split()
+        return red if red.tobytes() == green.tobytes() == blue.tobytes() else None
+    return None
+
+
 def _depth_picture(path: str | Path) -> np.ndarray:
-    with _opened(path) as image:
-        image = ImageOps.exif_transpose(image)
+    with _opened(path) as (image, tags):
+        image = upright(image, tags)
         if image.mode in ("L", "I", "F") or image.mode.startswith("I;16"):
             return np.array(image)
         bands = np.array(image.convert("RGB"))
-    if (bands != bands[..., :1]).any():
-        raise ValueError(f"Depth {path} is a color picture: colors have no order. Save the depth as grey, best 16 bit.")
-    return bands[..., 0]
+    try:
+        grey = grey_of(torch.from_numpy(bands).float() / 255)
+    except ValueError as error:
+        raise ValueError(f"Depth {path}: {error}") from None
+    return (grey * 255).round().to(torch.uint8).numpy()
 
 
 def _depth_array(path: str | Path) -> np.ndarray:
@@ -207,10 +268,6 @@ def _metric(values: Tensor, dtype: np.dtype) -> Tensor:
 
 
 def _relative(values: Tensor, kind: str, near_m: float | None, far_m: float | None) -> Tensor:
-    if invalid := int((~torch.isfinite(values)).sum()):
-        raise ValueError(
-            f"{invalid} of {values.numel()} values are NaN or infinite. Fill them in, or use metric depth."
-        )
     if kind == "disparity":
         return disparity_from_relative(values, 1.0 if near_m is None else near_m, 1000.0 if far_m is None else far_m)
     if near_m is None or far_m is None:

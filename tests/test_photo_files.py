@@ -9,9 +9,9 @@ import pytest
 import skimage.data
 import tifffile
 import torch
-from PIL import Image, ImageCms, TiffImagePlugin
+from PIL import Image, ImageCms
 
-from genphoto.photo_files import read_camera, read_depth, read_photo
+from genphoto.photo_files import read_depth, read_photo
 
 
 @pytest.fixture
@@ -177,38 +177,6 @@ def test_files_that_are_not_photographs_are_refused_by_name(tmp_path):
         assert name in str(refused.value)
 
 
-def exif_photo(path, **tags) -> None:
-    names = {"FNumber": 0x829D, "FocalLength": 0x920A, "Time": 0x829A, "ISO": 0x8827, "Film": 0xA405}
-    exif = Image.Exif()
-    for name, value in tags.items():
-        exif.get_ifd(0x8769)[names[name]] = value
-    Image.new("RGB", (4, 4)).save(path, exif=exif)
-
-
-def rational(top: int, bottom: int) -> TiffImagePlugin.IFDRational:
-    return TiffImagePlugin.IFDRational(top, bottom)
-
-
-def test_exif_of_a_camera_is_read(tmp_path):
-    path = tmp_path / "a.jpg"
-    exif_photo(path, FNumber=rational(28, 10), FocalLength=rational(50, 1), Time=rational(1, 125), ISO=400)
-    expected = {"focal_length_mm": 50.0, "exposure_time_s": 1 / 125, "iso": 400.0}
-    assert read_camera(path) == pytest.approx(expected)
-
-
-def test_a_phone_becomes_the_full_frame_camera_of_the_same_picture(tmp_path):
-    path = tmp_path / "a.jpg"
-    exif_photo(path, FNumber=rational(18, 10), FocalLength=rational(6, 1), Film=26)
-    assert read_camera(path) == pytest.approx({"focal_length_mm": 26.0})
-    assert read_camera(path, sensor_known=True) == pytest.approx({"focal_length_mm": 6.0})
-
-
-def test_exif_without_values_says_nothing(tmp_path):
-    exif_photo(tmp_path / "zero.jpg", FNumber=rational(0, 1), FocalLength=rational(0, 0), ISO=0)
-    exif_photo(tmp_path / "none.jpg")
-    assert read_camera(tmp_path / "zero.jpg") == read_camera(tmp_path / "none.jpg") == {}
-
-
 def test_sixteen_bit_depth_keeps_its_levels(tmp_path):
     ramp = np.arange(0, 65536, 16, dtype=np.uint16).reshape(32, 128)
     Image.fromarray(ramp).save(tmp_path / "d.png")
@@ -249,7 +217,7 @@ def test_grey_saved_as_rgb_is_a_depth(tmp_path):
         (np.full((2, 3), 4.0), "disparity", "constant"),
         (np.full((2, 3), np.nan), "metric", "no valid distance"),
         (np.array([[1, 2, np.nan], [1, 1, 1]]), "disparity", "1 of 6"),
-        (np.array([[1, 2, np.inf], [1, 1, 1]]), "distance", "1 of 6"),
+        (np.array([[1, 2, np.inf], [1, 1, 1]]), "disparity", "1 of 6"),
         (np.eye(2, 3), "distance", "--near"),
         (np.eye(2, 3), "inverse", "Kinds: disparity"),
     ],
@@ -277,3 +245,141 @@ def test_color_and_coarse_depth_are_refused(tmp_path, colors):
         read_depth(tmp_path / "grey.png", (5, 7), "metric")
     with pytest.raises(ValueError, match="leave out --near"):
         read_depth(tmp_path / "grey.png", (5, 7), "metric", 1)
+
+
+def test_what_compression_leaves_of_color_in_grey_depth_is_no_color(tmp_path):
+    ramp = np.linspace(0, 255, 64).astype(np.uint8)[None].repeat(48, 0)
+    off = np.stack([ramp, ramp, np.minimum(ramp, 254) + 1], -1).astype(np.uint8)
+    Image.fromarray(off).save(tmp_path / "d.png")
+    for suffix, options in (("webp", {"quality": 60}), ("jpg", {"quality": 75})):
+        Image.fromarray(ramp).convert("RGB").save(tmp_path / f"d.{suffix}", **options)
+    for name in ("d.png", "d.webp", "d.jpg"):
+        disparity = read_depth(tmp_path / name, (48, 64), far_m=1000.0)
+        assert (disparity - torch.from_numpy(ramp) / 255).abs().max() < 0.03
+
+
+def one_pixel_off_grey(codes: int) -> np.ndarray:
+    depth = np.arange(12, dtype=np.uint8).reshape(3, 4)[..., None].repeat(3, -1) * 20
+    depth[1, 1, 2] += codes
+    return depth
+
+
+def test_the_faintest_color_that_is_no_compression_is_refused(tmp_path):
+    Image.fromarray(one_pixel_off_grey(4)).save(tmp_path / "grey.png")
+    assert read_depth(tmp_path / "grey.png", (3, 4)).shape == (3, 4)
+    Image.fromarray(one_pixel_off_grey(5)).save(tmp_path / "color.png")
+    with pytest.raises(ValueError, match=r"color\.png: it is a color picture"):
+        read_depth(tmp_path / "color.png", (3, 4))
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("channels", [3, 4])
+def test_sixteen_bit_planes_are_refused_and_eight_bit_ones_read(tmp_path, colors, order, channels):
+    path = tmp_path / "planes.tif"
+    extra = {"extrasamples": ["unassalpha"]} if channels == 4 else {}
+    planes = np.concatenate([colors, np.full_like(colors[..., :1], 255)], -1)[..., :channels].transpose(2, 0, 1)
+    layout = {"photometric": "rgb", "planarconfig": "separate", "byteorder": order, **extra}
+    tifffile.imwrite(path, planes.copy(), **layout)
+    assert torch.equal(read_photo(path), tensor(colors))
+    tifffile.imwrite(path, planes.astype(np.uint16) * 257, **layout)
+    with pytest.raises(ValueError, match=r"planes\.tif is a TIFF of 16 bit in separate planes.*Save it"):
+        read_photo(path)
+
+
+@pytest.mark.parametrize(
+    ("array", "photometric"), [(np.zeros((3, 4), np.uint16), "miniswhite"), (np.zeros((3, 4), np.int8), "minisblack")]
+)
+def test_tiffs_that_pillow_takes_for_others_are_refused(tmp_path, array, photometric):
+    tifffile.imwrite(tmp_path / "a.tif", array, photometric=photometric)
+    with pytest.raises(ValueError, match=r"a\.tif is a TIFF of (16|8) bit with"):
+        read_photo(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int8"])
+def test_tiffs_of_other_numbers_are_refused_as_what_they_are(tmp_path, dtype):
+    tifffile.imwrite(tmp_path / "a.tif", np.ones((3, 4, 3), dtype), photometric="rgb")
+    with pytest.raises(ValueError, match=r"is a TIFF of a kind of pixels that cannot be read.*Export it"):
+        read_photo(tmp_path / "a.tif")
+
+
+def test_large_photographs_are_read_without_a_word_and_too_large_ones_refused(tmp_path, monkeypatch, recwarn):
+    Image.new("L", (150, 100)).save(tmp_path / "large.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10_000)
+    assert read_photo(tmp_path / "large.png").shape == (3, 100, 150)
+    assert not recwarn.list
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 5_000)
+    with pytest.raises(ValueError, match="too large to open: more than"):
+        read_photo(tmp_path / "large.png")
+
+
+def test_grey_and_cmyk_with_an_rgb_profile_are_expanded_first(tmp_path, colors):
+    profile = rgb_profile(ADOBE_PRIMARIES, 563 / 256)
+
+    def saved(image, suffix):
+        image.save(tmp_path / f"a.{suffix}", icc_profile=profile)
+        return read_photo(tmp_path / f"a.{suffix}")
+
+    grey = Image.fromarray(colors[..., 0])
+    expected = saved(grey.convert("RGB"), "png")
+    for mode in ("L", "LA", "P"):
+        assert torch.equal(saved(grey.convert(mode), "png"), expected)
+    ramp = np.arange(0, 65536, 257, dtype=np.uint16).reshape(16, 16)
+    eight = saved(Image.fromarray((ramp // 257).astype(np.uint8)), "png")
+    assert torch.equal(saved(Image.fromarray(ramp), "png"), eight)
+    color = Image.fromarray(colors)
+    assert torch.equal(saved(color.convert("CMYK"), "tif"), saved(color, "png"))
+
+
+def grey_profile(gamma: float) -> bytes:
+    """A grey display profile (ICC.1:2001, 6.3.1)."""
+    white = b"XYZ \0\0\0\0" + struct.pack(">3i", 63190, 65536, 54061)
+    text = b"desc\0\0\0\0" + struct.pack(">I", 5) + b"test\0" + b"\0" * 78
+    curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256)) + b"\0\0"
+    parts = {b"desc": text + b"\0" * (-len(text) % 4), b"wtpt": white, b"kTRC": curve}
+    offset, table, body = 132 + 12 * len(parts), struct.pack(">I", len(parts)), b""
+    for tag, data in parts.items():
+        table += tag + struct.pack(">2I", offset + len(body), len(data))
+        body += data
+    head = struct.pack(">I4xI", 128 + len(table) + len(body), 0x02200000) + b"mntrGRAYXYZ " + b"\0" * 12
+    head += b"acsp" + b"\0" * 28 + struct.pack(">3i", 63190, 65536, 54061)
+    return head + b"\0" * (128 - len(head)) + table + body
+
+
+def test_a_grey_profile_is_used_on_grey_stored_as_rgb_and_ignored_on_colors(tmp_path, colors, caplog):
+    def saved(image, name):
+        image.save(tmp_path / name, icc_profile=grey_profile(1.8))
+        return read_photo(tmp_path / name)
+
+    grey = Image.fromarray(colors[..., 0])
+    expected = saved(grey, "grey.png")
+    assert (expected - tensor(colors[..., :1].repeat(3, -1))).abs().max() > 5 / 255
+    for mode in ("RGB", "RGBA", "P"):
+        assert torch.equal(saved(grey.convert(mode), f"{mode}.png"), expected)
+    assert not caplog.messages
+    assert torch.equal(saved(Image.fromarray(colors), "color.png"), tensor(colors))
+    (message,) = caplog.messages
+    assert "color.png has a color profile for GRAY, but RGB pixels" in message
+
+
+def test_the_black_of_a_profile_becomes_black(tmp_path):
+    """A display whose darkest code still shines, 5 % of white: read without compensation, code 0 is dark grey."""
+    plain = rgb_profile(ADOBE_PRIMARIES, 1.0)
+    lifted = b"curv\0\0\0\0" + struct.pack(">I2H", 2, round(0.05 * 65535), 65535)
+    profile = plain.replace(b"curv\0\0\0\0" + struct.pack(">IH", 1, 256) + b"\0\0", lifted)
+    profile = _with_tag_sizes(profile, {b"rTRC": 16, b"gTRC": 16, b"bTRC": 16})
+    Image.fromarray(np.array([[[0, 0, 0], [255, 255, 255]]], np.uint8)).save(tmp_path / "a.png", icc_profile=profile)
+    black, white = read_photo(tmp_path / "a.png")[:, 0].T
+    assert black.max() < 0.02
+    assert white.min() > 0.99
+
+
+def _with_tag_sizes(profile: bytes, sizes: dict[bytes, int]) -> bytes:
+    """The tag table of a profile again, its parts in the order of the table, once some have other sizes."""
+    count = struct.unpack(">I", profile[128:132])[0]
+    offset, table = 132 + 12 * count, b""
+    for i in range(count):
+        tag, _, size = struct.unpack(">4s2I", profile[132 + 12 * i : 144 + 12 * i])
+        size = sizes.get(tag, size)
+        table += struct.pack(">4s2I", tag, offset, size)
+        offset += size
+    return struct.pack(">I", len(profile)) + profile[4:132] + table + profile[132 + 12 * count :]

@@ -44,6 +44,9 @@ CMF_Z = (
 # CIE xy of the sRGB primaries and white, IEC 61966-2-1 (ITU-R BT.709).
 SRGB_PRIMARIES_XY = ((0.64, 0.33), (0.30, 0.60), (0.15, 0.06))
 SRGB_WHITE_XY = (0.3127, 0.3290)
+# Adobe RGB (1998) 4.3.1; its white is that of sRGB.
+ADOBE_RGB_PRIMARIES_XY = ((0.64, 0.33), (0.21, 0.71), (0.15, 0.06))
+ADOBE_RGB_GAMMA = 563 / 256
 # XYZ to cone-like responses of CAT16, Li et al. 2017, "Comprehensive color solutions: CAM16, CAT16, and CAM16-UCS".
 CAT16 = torch.tensor(
     [[0.401288, 0.650173, -0.051461], [-0.250268, 1.204414, 0.045854], [-0.002079, 0.048952, 0.953127]],
@@ -64,6 +67,13 @@ def linear_to_srgb(linear: Tensor) -> Tensor:
     # The clamp keeps the gradient of the branch not taken finite at 0.
     power = 1.055 * x.abs().clamp(min=0.0031308) ** (1 / 2.4) - 0.055
     return torch.where(x.abs() <= 0.0031308, 12.92 * x, x.sign() * power).to(linear.dtype)
+
+
+def adobe_rgb_to_srgb(encoded: Tensor) -> Tensor:
+    """sRGB codes (3, ...) in [0, 1] of Adobe RGB (1998) codes; colors outside sRGB are clipped."""
+    linear = encoded.clamp(0, 1) ** ADOBE_RGB_GAMMA
+    matrix = torch.linalg.solve(_rgb_to_xyz(SRGB_PRIMARIES_XY), _rgb_to_xyz(ADOBE_RGB_PRIMARIES_XY))
+    return linear_to_srgb(torch.tensordot(matrix.to(linear), linear, dims=1).clamp(0, 1))
 
 
 def white_point_uv(kelvin: float, tint_duv: float = 0.0) -> tuple[float, float]:
@@ -87,7 +97,7 @@ def white_balance_matrix(
     von Kries in CAT16; the reference white becomes the new white at equal luminance. Exactly the identity for equal
     arguments. A low kelvin gives an orange picture; below about 1900 K its white leaves sRGB (blue is negative).
     """
-    to_cone = CAT16 @ _srgb_to_xyz()
+    to_cone = CAT16 @ _rgb_to_xyz(SRGB_PRIMARIES_XY)
     cone_ratio = (CAT16 @ _white_xyz(kelvin, tint_duv)) / (CAT16 @ _white_xyz(reference_kelvin, reference_tint_duv))
     # I + A^-1 diag(r - 1) A is A^-1 diag(r) A, and exactly I for r = 1.
     change = torch.linalg.inv(to_cone) @ torch.diag(cone_ratio - 1.0) @ to_cone
@@ -161,10 +171,10 @@ def _white_xyz(kelvin: float, tint_duv: float) -> Tensor:
     return torch.tensor([1.5 * u / v, 1.0, (4.0 - u - 10.0 * v) / (2.0 * v)], dtype=torch.float64)
 
 
-def _srgb_to_xyz() -> Tensor:
-    """Linear sRGB to XYZ (3, 3): the primaries, each scaled so that RGB (1, 1, 1) is the white at Y = 1."""
+def _rgb_to_xyz(primaries_xy: tuple[tuple[float, float], ...]) -> Tensor:
+    """Linear RGB to XYZ (3, 3): the primaries, each scaled so that RGB (1, 1, 1) is the white of sRGB at Y = 1."""
     xyz = torch.tensor(
-        [[x / y, 1.0, (1.0 - x - y) / y] for x, y in (*SRGB_PRIMARIES_XY, SRGB_WHITE_XY)], dtype=torch.float64
+        [[x / y, 1.0, (1.0 - x - y) / y] for x, y in (*primaries_xy, SRGB_WHITE_XY)], dtype=torch.float64
     ).T
     return xyz[:, :3] * torch.linalg.solve(xyz[:, :3], xyz[:, 3])
 

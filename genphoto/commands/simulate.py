@@ -6,10 +6,12 @@ import argparse
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from tqdm import tqdm
 
+from ..camera.camera import LIMITS, Camera
 from ..camera.imaging import VARIANTS, simulate
 from ..camera.optics import crop_ratio
 from ..camera.photo import Photo
@@ -148,21 +150,10 @@ def _sweep(args: argparse.Namespace) -> tuple[CameraSweep, str]:
     written = read_sweep(args)
     chosen = {f: v for f in BASE if (v := getattr(args, f)) is not None}
     chosen |= {"sensor": sensor_named(args.sensor)} if args.sensor else {}
+    base = written.base if written is not None else setting_named(args.settings[0]["setting"]).base
     found, source = {}, ""
-    if written is not None:
-        base = written.base
-    else:
-        base = setting_named(args.settings[0]["setting"]).base
-        if args.variant == "physical":
-            found = read_camera(args.photo, sensor_known=bool(args.sensor))
-    found = {f: v for f, v in found.items() if f not in chosen}
-    said = {f: f"{f} {v:.4g}" for f, v in found.items()}
-    sensor = chosen.get("sensor", base.sensor)
-    if found.get("iso", math.inf) < sensor.base_iso:
-        del found["iso"]  # extended low ISO: metadata of the base ISO's gain
-        said["iso"] += f" (left out: below the base ISO {sensor.base_iso:g} of {sensor.name})"
-    if said:
-        source = f"Base camera from EXIF: {', '.join(said.values())}. Override: {', '.join(BASE[f][0] for f in said)}."
+    if written is None and args.variant == "physical":
+        found, source = _from_exif(args, chosen, base)
     base = replace(base, **(found | chosen))
     if args.blades is not None:
         base = replace(base, aperture=replace(base.aperture, blades=args.blades))
@@ -171,13 +162,42 @@ def _sweep(args: argparse.Namespace) -> tuple[CameraSweep, str]:
     return CameraSweep(read_values(args.settings), base), source
 
 
+def _from_exif(args: argparse.Namespace, chosen: dict[str, Any], base: Camera) -> tuple[dict[str, float], str]:
+    """Fields of the base camera that EXIF gives and no option does, and a line that says them."""
+    exif = read_camera(args.photo, sensor_known=bool(args.sensor))
+    found = {f: v for f, v in exif.fields.items() if f not in chosen}
+    said = {f: f"{f} {v:.4g}" + (f" ({exif.notes[f]})" if f in exif.notes else "") for f, v in found.items()}
+    said |= {f: f"{f} left out ({why})" for f, why in exif.left_out.items() if f not in chosen}
+    sensor = chosen.get("sensor", base.sensor)
+    if found.get("iso", math.inf) < sensor.base_iso:
+        del found["iso"]  # extended low ISO: metadata of the base ISO's gain
+        said["iso"] += f" (left out: below the base ISO {sensor.base_iso:g} of {sensor.name})"
+    if (
+        "focus_distance_m" not in chosen
+        and (focal_mm := found.get("focal_length_mm", 0)) >= base.focus_distance_m * 1000
+    ):
+        found["focus_distance_m"] = focus_m = LIMITS["focus_distance_m"][2]
+        said["focus_distance_m"] = f"focus_distance_m {focus_m:g} (far: {focal_mm:g} mm does not focus nearby)"
+    if not said:
+        return found, ""
+    return found, f"Base camera from EXIF: {', '.join(said.values())}. Override: {', '.join(BASE[f][0] for f in said)}."
+
+
 def _focused(args: argparse.Namespace, photo: Photo, sweep: CameraSweep) -> CameraSweep:
     if args.focus_point and args.focus_distance_m is not None:
         raise ValueError("--focus-point and --focus-distance contradict each other. Give one of them.")
     if args.focus_point is None and (args.focus_distance_m is not None or args.sweep or photo.disparity is None):
         return sweep
     x, y = args.focus_point or (0.5, 0.5)
-    focused = sweep.focused_at(photo.focus_distance_at(x, y))
+    distance_m = photo.focus_distance_at(x, y)
+    longest_mm = max(camera.focal_length_mm for camera in (sweep.base, *sweep.cameras))
+    if not args.focus_point and distance_m * 1000 <= longest_mm:
+        print(
+            f"Focus: {sweep.base.focus_distance_m:.3g} m; {longest_mm:g} mm does not focus on the picture's center at "
+            f"{distance_m:.3g} m. Override: --focus-point, --focus-distance."
+        )
+        return sweep
+    focused = sweep.focused_at(distance_m)
     print(f"Focus: {focused.base.focus_distance_m:.3g} m, the distance at ({x:g}, {y:g}).")
     return focused
 
