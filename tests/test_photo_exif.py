@@ -8,6 +8,8 @@ import pytest
 import torch
 from PIL import Image, ImageCms, TiffImagePlugin
 
+from genphoto.data.photo_folder import PhotoFolder
+from genphoto.frame_files import read_frames
 from genphoto.photo_files import read_camera, read_depth, read_photo
 
 TAGS = {
@@ -197,6 +199,16 @@ def test_exif_that_cannot_be_read_is_ignored_and_said_once(tmp_path, caplog, rec
     assert len(said) == len(set(said)) == len(caplog.messages)
     silent = {path.stem for path in paths if not any(str(path) in message for message in said)}
     assert silent == {"group_of_text"}  # a pointer that is none: nothing is lost
+
+
+def test_bad_exif_ends_no_evaluation_and_leaves_no_photograph_out_of_a_training(tmp_path):
+    for name, exif in BAD_EXIF.items():
+        stem = name.replace(" ", "_")
+        (tmp_path / f"{stem}.png").write_bytes(png_with(b"eXIf", exif))
+        (tmp_path / f"{stem}.txt").write_text("a wall")
+    assert len(read_frames(tmp_path)) == len(BAD_EXIF)
+    folder = PhotoFolder(tmp_path)
+    assert [folder[i].name for i in range(len(folder))] == [f"{n.replace(' ', '_')}.png" for n in sorted(BAD_EXIF)]
 
 
 def test_depth_with_bad_exif_is_read(tmp_path):
