@@ -25,13 +25,12 @@ from genphoto.camera.imaging import simulate
 from genphoto.camera.photo import Photo
 from genphoto.camera.sweep import CameraSweep
 from genphoto.contact_sheet import contact_sheet
-from genphoto.depth_files import read_depth
 from genphoto.frame_files import read_frames
 from genphoto.metrics.measurement import Measurement
 from genphoto.metrics.plot import plot_report
 from genphoto.metrics.published import PublishedScore, published_score
 from genphoto.metrics.sweep_metrics import SweepReport, measure_sweep
-from genphoto.photo_files import read_photo
+from genphoto.photo_files import read_depth, read_photo
 
 ROOT = Path(__file__).parent.parent
 TABLES = ROOT / "benchmarks" / "PUBLISHED_GIFS.md"

@@ -22,12 +22,11 @@ from genphoto.cli import main as genphoto
 from genphoto.contact_sheet import INK, PAPER, to_picture
 from genphoto.data.scenes import Scene
 from genphoto.data.shapes import Thing
-from genphoto.depth_files import read_depth
 from genphoto.exif import SIMULATED
 from genphoto.metrics.baselines import baseline_prompts
 from genphoto.metrics.plot import plot_report
 from genphoto.metrics.sweep_metrics import measure_sweep
-from genphoto.photo_files import read_photo
+from genphoto.photo_files import read_depth, read_photo
 from genphoto.sweep_files import SweepFiles
 
 HERE = Path(__file__).parent

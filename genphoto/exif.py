@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, BinaryIO
 
 import PIL
 from PIL import ExifTags, Image
@@ -57,29 +57,14 @@ def exif(description: str, comment: Mapping[str, Any], camera: Camera | None, wo
     written[ExifTags.Base.Software] = SOFTWARE
     for tag, (name, text) in zip(WORKFLOW_TAGS, workflow.items(), strict=False):
         written[tag] = f"{name}:{text}"
-    written.get_ifd(ExifTags.IFD.Exif).update(
-        {
-            ExifTags.Base.ExifVersion: b"0232",
-            ExifTags.Base.ColorSpace: 1,  # sRGB
-            ExifTags.Base.UserComment: b"ASCII\0\0\0" + json.dumps(comment).encode("ascii"),
-            **(camera_tags(camera) if camera else {}),
-        }
-    )
+    written[ExifTags.IFD.Exif] = {
+        ExifTags.Base.ExifVersion: b"0232",
+        ExifTags.Base.ColorSpace: 1,  # sRGB
+        ExifTags.Base.UserComment: b"ASCII\0\0\0" + json.dumps(comment).encode("ascii"),
+        **(camera_tags(camera) if camera else {}),
+    }
     # Pillow knows no type of UserComment and makes it BYTE (1); it is UNDEFINED (7).
-    data = written.tobytes().replace(b"\x92\x86\0\1", b"\x92\x86\0\7", 1)
-    require_written(data, ExifTags.Base.FNumber if camera else ExifTags.Base.UserComment)
-    return data
-
-
-def require_written(data: bytes, tag: int) -> None:
-    """Pillow before 11.1 leaves out a whole IFD that was not in the file before."""
-    read = Image.Exif()
-    read.load(data)
-    if tag not in read.get_ifd(ExifTags.IFD.Exif):
-        raise RuntimeError(
-            f"Pillow {PIL.__version__} wrote no camera tags into EXIF. Update it to 11.1 or newer "
-            "(pip install --upgrade pillow)."
-        )
+    return written.tobytes().replace(b"\x92\x86\0\1", b"\x92\x86\0\7", 1)
 
 
 def camera_tags(camera: Camera) -> dict[int, int | IFDRational]:
@@ -102,6 +87,15 @@ def camera_tags(camera: Camera) -> dict[int, int | IFDRational]:
     if iso > LARGEST_SHORT:
         tags |= {base.SensitivityType: 2, base.RecommendedExposureIndex: iso}  # where EXIF puts what SHORT cannot hold
     return tags
+
+
+def require_camera_tags(file: BinaryIO) -> None:
+    """Raises ValueError if an encoded frame does not tell its camera: Pillow before 11.1 drops the tags silently."""
+    with Image.open(file) as image:
+        if ExifTags.Base.FNumber not in image.getexif().get_ifd(ExifTags.IFD.Exif):
+            raise ValueError(
+                f"Pillow {PIL.__version__} writes no camera into EXIF. Nothing was saved: install pillow 11.1 or later."
+            )
 
 
 def xmp(origin: str) -> bytes:

@@ -11,8 +11,7 @@ import torch
 from PIL import Image, ImageSequence
 from torch import Tensor
 
-from .photo_files import read_photo
-from .picture_files import UNREADABLE
+from .photo_files import UNREADABLE, read_photo, without_pillows_words
 from .sweep_files import ANIMATION, SHEET
 
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
@@ -77,7 +76,7 @@ def _numbered(path: Path) -> tuple[list[tuple[Decimal, str]], str]:
 
 def _animation(path: Path) -> list[Tensor]:
     try:
-        with Image.open(path, formats=ANIMATIONS) as animation:
+        with without_pillows_words(), Image.open(path, formats=ANIMATIONS) as animation:
             frames = [np.array(frame.convert("RGB")) for frame in ImageSequence.Iterator(animation)]
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist. Check the path.") from None

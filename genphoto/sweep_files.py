@@ -23,7 +23,7 @@ from .camera.camera import Camera
 from .camera.settings import setting_named
 from .camera.sweep import CameraSweep
 from .contact_sheet import contact_sheet, to_picture
-from .exif import BYTES_IN_JPEG, exif, xmp
+from .exif import BYTES_IN_JPEG, exif, require_camera_tags, xmp
 
 # Format -> how its files end, and the longest side [px] it can hold.
 FORMATS = {"png": (".png", 2**31 - 1), "jpeg": (".jpg", 65500), "webp": (".webp", 16383)}
@@ -118,6 +118,8 @@ class SweepFiles:
             for name, text in self.workflow.items():
                 chunks.add_text(name, text)
             picture.save(file, "PNG", pnginfo=chunks, exif=said)
+        if camera:
+            require_camera_tags(file)
         return file.getvalue()
 
     def _animated(self, pictures: Sequence[Image.Image], words: str) -> bytes:

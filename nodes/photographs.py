@@ -1,5 +1,7 @@
 """What arrives on ComfyUI's sockets as a photograph and its depth."""
 
+import logging
+
 import torch
 from comfy_api.latest import io
 
@@ -7,8 +9,10 @@ from ..genphoto.camera.photo import (
     disparity_from_depth,
     disparity_from_relative,
     disparity_from_relative_distance,
-    one_band,
+    grey_of,
 )
+
+log = logging.getLogger(__name__)
 
 DEPTH_SOCKETS = [io.Image, io.Mask, io.Custom("DA3_GEOMETRY"), io.Custom("MOGE_GEOMETRY")]
 # How a depth map becomes disparity, (map, near_m, far_m) -> (H,W) [1/m]. The keys are stored in workflows.
@@ -39,7 +43,16 @@ DEPTH_RANGE = {
         tooltip="Distance of the farthest point of a depth map [m]; 1000 is as good as infinity.",
     ),
 }
+PICTURE_WHITES = (255, 65535)
+SAME_CODE = 1e-6  # how near to a code of a picture a value is that was one
 SKY = 0.3  # the sky score from which core takes a pixel for sky
+
+
+def require_frames(name: str, images: torch.Tensor) -> torch.Tensor:
+    """An IMAGE (F,H,W,C) that holds at least one frame."""
+    if not len(images):
+        raise ValueError(f"{name} holds no frames. Connect the frames of a sweep.")
+    return images
 
 
 def depth_range(advanced: bool | None = None) -> list[io.Float.Input]:
@@ -61,23 +74,37 @@ def to_photo_image(image: torch.Tensor) -> torch.Tensor:
     return picture.expand(3, -1, -1).clamp(0, 1)
 
 
-def require_frames(name: str, images: torch.Tensor) -> torch.Tensor:
-    """An IMAGE (F,H,W,C) that holds at least one frame."""
-    if not len(images):
-        raise ValueError(f"{name} holds no frames. Connect the frames of a sweep.")
-    return images
-
-
 def to_disparity(depth: torch.Tensor | dict, kind: str, near_m: float, far_m: float) -> torch.Tensor:
     """Disparity (H,W) [1/m] from a depth IMAGE or MASK, or from the geometry of Depth Anything 3 or MoGe."""
     if isinstance(depth, dict):
         return _of_geometry(depth, near_m)
-    if depth.ndim == 4:
-        bands = _only(depth).movedim(-1, 0)
-        values = one_band(bands[:3]) if bands.shape[0] >= 3 else bands[0]
-    else:
-        values = _only(depth.reshape(-1, *depth.shape[-2:]))
+    values = _grey(_only(depth)) if depth.ndim == 4 else _only(depth.reshape(-1, *depth.shape[-2:]))
     return DEPTH_KINDS[kind](values, near_m, far_m)
+
+
+def _grey(picture: torch.Tensor) -> torch.Tensor:
+    try:
+        return grey_of(picture)
+    except ValueError as error:
+        raise ValueError(f"The depth input cannot be used: {error}") from None
+
+
+def _meters(values: torch.Tensor) -> torch.Tensor:
+    """Distances [m], once they are not the shares of white that a picture file becomes, in which no meter is left."""
+    if not bool((values <= 1).all()):
+        return values
+    if any(bool(((values * white).round() / white - values).abs().max() < SAME_CODE) for white in PICTURE_WHITES):
+        raise ValueError(
+            "depth_kind is meters, but the depth input is a picture with values from 0 to 1: 'Load Image' divides by "
+            "white, so that meters or millimeters in a file are lost. Choose 'distance, white is far' and set near_m "
+            "and far_m to its nearest and farthest distance, or connect the geometry of Depth Anything 3 or MoGe."
+        )
+    log.warning(
+        "PhysicsSimulate: with depth_kind meters the farthest point of the depth is %.3g m. If the depth map goes from "
+        "0 to 1 without a unit, choose another depth_kind and set near_m and far_m.",
+        float(values.max()),
+    )
+    return values
 
 
 def _of_geometry(geometry: dict, near_m: float) -> torch.Tensor:
@@ -94,16 +121,6 @@ def _of_geometry(geometry: dict, near_m: float) -> torch.Tensor:
     if "sky" in geometry:
         distance = distance.masked_fill(_only(geometry["sky"]) >= SKY, torch.inf)
     return disparity_from_depth(distance, nearest_m=None if "normal" in geometry else near_m)
-
-
-def _meters(values: torch.Tensor) -> torch.Tensor:
-    if bool(values.max() <= 1):
-        raise ValueError(
-            f"depth_kind is meters, but no value of the depth map is above {float(values.max()):.3g}: a picture file "
-            "arrives as shares from 0 to 1, also one that holds millimeters. Choose 'distance, white is far' and give "
-            "near_m and far_m, the distances of black and white, or connect the geometry of MoGe."
-        )
-    return values
 
 
 def _only(batch: torch.Tensor) -> torch.Tensor:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import skimage.data
 import torch
-from PIL import Image
+from PIL import ExifTags, Image
 
 from genphoto import cli, sweep_files
 from genphoto.camera.imaging import simulate
@@ -146,7 +146,8 @@ def test_exif_is_the_base_camera_and_options_win(tmp_path, capsys):
     base = CameraSweep.from_json((tmp_path / "a" / "sweep.json").read_text()).base
     assert (base.focal_length_mm, base.iso, base.exposure_time_s) == (50, 800, pytest.approx(0.02))
     line = capsys.readouterr().out.splitlines()[0]
-    assert "EXIF: focal_length_mm 50, exposure_time_s 0.02;" in line
+    assert "EXIF: focal_length_mm 50 (taken as full frame" in line
+    assert ", exposure_time_s 0.02." in line
     assert "--base-focal-length" in line
 
 
@@ -162,20 +163,47 @@ def test_an_extended_low_iso_of_exif_is_left_out(tmp_path, out, capsys):
     path = photo_with_exif(tmp_path / "exif.jpg", iso=50)
     assert run(path, "--setting", "shutter_speed", "--values", 0.5, "--out", out) == 0
     assert (frames_in(out)[0] - read_photo(path)).abs().max() < 1.5 / 255
-    assert "iso 50 was left out" in capsys.readouterr().out
+    assert "iso 50 (left out" in capsys.readouterr().out
 
 
-def test_a_telephoto_lens_focuses_beyond_its_focal_length(tmp_path, out, capsys):
-    path = photo_with_exif(tmp_path / "exif.jpg", focal=2000.0)
-    assert run(path, "--setting", "color_temperature", "--values", 3000, 6504, "--out", out) == 0
-    assert "focus at 20 m" in capsys.readouterr().out
+def exif_picture(path, **tags):
+    """A picture whose EXIF holds these tags of the exposure."""
+    written = Image.Exif()
+    written[0x8769] = {getattr(ExifTags.Base, name): value for name, value in tags.items()}
+    Image.new("RGB", (16, 12), (150, 90, 60)).save(path, exif=written)
+    return path
 
 
-def test_a_phone_of_unknown_sensor_is_not_cropped_as_full_frame(tmp_path, out, capsys):
-    path = photo_with_exif(tmp_path / "exif.jpg", focal=4.2)
-    assert run(path, "--setting", "focal_length", "--values", 24, 48, "--out", out) == 0
+COLOR = ["--setting", "color_temperature", "--values", 6504]
+
+
+@pytest.mark.parametrize("with_depth", [False, True])
+def test_a_long_lens_in_exif_hinders_no_sweep(with_depth, tmp_path, out, capsys):
+    path = exif_picture(tmp_path / "tele.jpg", FocalLength=2000.0, ISOSpeedRatings=400)
+    np.save(tmp_path / "d.npy", np.linspace(1, 2.2, 16 * 12, dtype=np.float32).reshape(12, 16))
+    depth = ["--depth", tmp_path / "d.npy", "--depth-kind", "metric"] if with_depth else []
+    assert run(path, *depth, *COLOR, "--out", out) == 0
+    said = capsys.readouterr().out
+    assert "focal_length_mm 2000 (taken as full frame" in said
+    assert "focus_distance_m 10000 (far: 2000 mm does not focus nearby)" in said
+    assert ("2000 mm does not focus on the picture's center" in said) == with_depth
+    assert CameraSweep.from_json((out / "sweep.json").read_text()).base.focal_length_mm == 2000
+
+
+def test_exif_beyond_a_camera_is_left_out_with_a_word(tmp_path, out, capsys):
+    path = exif_picture(tmp_path / "a.jpg", FocalLength=0.8, ExposureTime=5000.0)
+    assert run(path, *COLOR, "--out", out) == 0
+    said = capsys.readouterr().out
+    assert "exposure_time_s left out (5000 s: not between" in said
+    assert "focal_length_mm left out (0.8 mm is too short for full frame" in said
+    assert "--base-focal-length" in said
+
+
+def test_a_phone_is_not_cropped_to_what_full_frame_would_see(tmp_path, out):
+    path = exif_picture(tmp_path / "phone.jpg", FocalLength=4.2)
+    assert run(path, "--setting", "focal_length", "--values", 24, "--out", out) == 0
     assert (frames_in(out)[0] - read_photo(path)).abs().max() < 1.5 / 255
-    assert "4.2 mm was left out" in capsys.readouterr().out
+    assert run(path, "--setting", "focal_length", "--values", 24, "--base-focal-length", 26, "--out", out) == 2
 
 
 ZOOM = ["--setting", "focal_length", "--values", "24", "35"]

@@ -9,11 +9,9 @@ import pytest
 import skimage.data
 import tifffile
 import torch
-from PIL import Image, ImageCms, PngImagePlugin, TiffImagePlugin
+from PIL import Image, ImageCms
 
-from genphoto.depth_files import read_depth
-from genphoto.exif_camera import ExifCamera, read_camera
-from genphoto.photo_files import read_photo
+from genphoto.photo_files import read_depth, read_photo
 
 
 @pytest.fixture
@@ -25,11 +23,8 @@ def tensor(array: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(array.astype(np.float32) / 255).permute(2, 0, 1)
 
 
-def rgb_profile(primaries_xy: list[tuple[float, float]], gamma: float, black: float = 0.0) -> bytes:
-    """A matrix/TRC display profile (ICC.1:2001, 6.3) of these primaries and D65, adapted to D50 by Bradford.
-
-    `black` is the linear light of code 0.
-    """
+def rgb_profile(primaries_xy: list[tuple[float, float]], gamma: float) -> bytes:
+    """A matrix/TRC display profile (ICC.1:2001, 6.3) of these primaries and D65, adapted to D50 by Bradford."""
     d50 = np.array([0.9642, 1.0, 0.8249])
     bradford = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
     xyz = np.array([[x / y, 1, (1 - x - y) / y] for x, y in [*primaries_xy, (0.3127, 0.3290)]]).T
@@ -37,9 +32,6 @@ def rgb_profile(primaries_xy: list[tuple[float, float]], gamma: float, black: fl
     adapt = np.linalg.inv(bradford) @ np.diag((bradford @ d50) / (bradford @ xyz[:, 3])) @ bradford
     s15 = [struct.pack(">3i", *(round(v * 65536) for v in column)) for column in (adapt @ scaled).T]
     curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256)) + b"\0\0"
-    if black:
-        codes = (65535 * (black + (1 - black) * np.linspace(0, 1, 256) ** gamma)).round().astype(">u2")
-        curve = b"curv\0\0\0\0" + struct.pack(">I", 256) + codes.tobytes()
     text = b"desc\0\0\0\0" + struct.pack(">I", 5) + b"test\0" + b"\0" * 78
     parts = {b"desc": text + b"\0" * (-len(text) % 4), b"cprt": b"text\0\0\0\0none" + b"\0" * 4}
     parts |= {b"wtpt": b"XYZ \0\0\0\0" + struct.pack(">3i", *(round(v * 65536) for v in d50))}
@@ -164,8 +156,6 @@ def broken_files(folder) -> dict[str, str]:
     (folder / "folder.jpg").mkdir()
     Image.new("CMYK", (2, 2)).save(folder / "cmyk.jpg")
     tifffile.imwrite(folder / "float.tiff", np.ones((2, 2), np.float32))
-    tifffile.imwrite(folder / "rgbf32.tiff", np.ones((2, 2, 3), np.float32), photometric="rgb")
-    tifffile.imwrite(folder / "planes.tiff", np.ones((3, 2, 2), np.uint16), photometric="rgb", planarconfig="separate")
     Image.new("RGB", (2, 2)).save(folder / "profile.png", icc_profile=b"nonsense")
     return {
         "truncated.jpg": "damaged",
@@ -176,8 +166,6 @@ def broken_files(folder) -> dict[str, str]:
         "missing.jpg": "does not exist",
         "cmyk.jpg": "without a color profile",
         "float.tiff": "32 bit",
-        "rgbf32.tiff": "floating-point",
-        "planes.tiff": "separate planes",
         "profile.png": "color profile",
     }
 
@@ -187,173 +175,6 @@ def test_files_that_are_not_photographs_are_refused_by_name(tmp_path):
         with pytest.raises(ValueError, match=reason) as refused:
             read_photo(tmp_path / name)
         assert name in str(refused.value)
-
-
-def exif_photo(path, **tags) -> None:
-    names = {"FNumber": 0x829D, "FocalLength": 0x920A, "Time": 0x829A, "ISO": 0x8827, "Film": 0xA405}
-    names |= {"PlaneX": 0xA20E, "PlaneUnit": 0xA210, "Width": 0xA002, "Height": 0xA003, "Index": 0x8832}
-    exif = Image.Exif()
-    for name, value in tags.items():
-        exif.get_ifd(0x8769)[names[name]] = value
-    Image.new("RGB", (4, 4)).save(path, exif=exif)
-
-
-def rational(top: int, bottom: int) -> TiffImagePlugin.IFDRational:
-    return TiffImagePlugin.IFDRational(top, bottom)
-
-
-def test_exif_of_a_camera_is_read(tmp_path):
-    path = tmp_path / "a.jpg"
-    exif_photo(path, FNumber=rational(28, 10), FocalLength=rational(50, 1), Time=rational(1, 125), ISO=400)
-    expected = {"focal_length_mm": 50.0, "exposure_time_s": 1 / 125, "iso": 400.0}
-    assert read_camera(path).values == pytest.approx(expected)
-
-
-def test_a_phone_becomes_the_full_frame_camera_of_the_same_picture(tmp_path):
-    path = tmp_path / "a.jpg"
-    exif_photo(path, FNumber=rational(18, 10), FocalLength=rational(6, 1), Film=26)
-    assert read_camera(path).values == pytest.approx({"focal_length_mm": 26.0})
-    assert read_camera(path, sensor_known=True).values == pytest.approx({"focal_length_mm": 6.0})
-
-
-def test_exif_without_values_says_nothing(tmp_path):
-    exif_photo(tmp_path / "zero.jpg", FNumber=rational(0, 1), FocalLength=rational(0, 0), ISO=0)
-    exif_photo(tmp_path / "none.jpg")
-    assert read_camera(tmp_path / "zero.jpg") == read_camera(tmp_path / "none.jpg") == ExifCamera()
-
-
-SENSOR_23_MM = {"FocalLength": 18.0, "Width": 6000, "Height": 4000}
-
-
-@pytest.mark.parametrize(
-    ("unit", "per_unit"), [(2, 6000 / 23 * 25.4), (None, 6000 / 23 * 25.4), (3, 6000 / 2.3), (4, 6000 / 23)]
-)
-def test_a_small_sensor_is_known_by_its_focal_plane_resolution(tmp_path, unit, per_unit):
-    path = tmp_path / "a.jpg"
-    exif_photo(path, **SENSOR_23_MM, PlaneX=per_unit, **({"PlaneUnit": unit} if unit else {}))
-    exif = read_camera(path)
-    assert exif.values["focal_length_mm"] == pytest.approx(18 * 36 / 23, rel=1e-4)
-    assert "23 mm wide" in exif.remarks["focal_length_mm"]
-
-
-@pytest.mark.parametrize("film", [{}, {"Film": 0}, {"Film": 65535}])
-@pytest.mark.parametrize("plane", [{}, {"PlaneX": 1e9}, {"PlaneX": 10.0, "PlaneUnit": 4}])
-def test_a_sensor_that_is_not_told_is_not_guessed(tmp_path, film, plane):
-    exif_photo(tmp_path / "phone.jpg", FocalLength=4.2, **film, **plane)
-    phone = read_camera(tmp_path / "phone.jpg")
-    assert phone.values == {}
-    assert "4.2 mm was left out" in phone.remarks["focal_length_mm"]
-    exif_photo(tmp_path / "camera.jpg", FocalLength=35.0, **film, **plane)
-    camera = read_camera(tmp_path / "camera.jpg")
-    assert camera.values == {"focal_length_mm": 35.0}
-    assert "taken as full frame" in camera.remarks["focal_length_mm"]
-
-
-@pytest.mark.parametrize(
-    ("tags", "name"),
-    [
-        ({"Time": 5000.0}, "exposure_time_s"),
-        ({"FocalLength": 0.8}, "focal_length_mm"),
-        ({"FocalLength": 9000.0}, "focal_length_mm"),
-        ({"ISO": 6}, "iso"),
-    ],
-)
-def test_exif_beyond_the_limits_of_a_camera_is_left_out(tmp_path, tags, name):
-    exif_photo(tmp_path / "a.jpg", **tags)
-    exif = read_camera(tmp_path / "a.jpg")
-    assert exif.values == {}
-    assert "not between" in exif.remarks[name]
-
-
-def test_an_iso_too_large_for_its_tag_is_found_in_the_next(tmp_path):
-    exif_photo(tmp_path / "a.jpg", ISO=65535, Index=102400)
-    assert read_camera(tmp_path / "a.jpg").values == {"iso": 102400}
-
-
-def damaged_exif(folder) -> list:
-    """Files whose pixels are right and whose EXIF is not."""
-    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8))
-    for name in ("a.png", "a.webp"):
-        picture.save(folder / name, exif=b"Exif\0\0garbage and more", **({"lossless": True} if "webp" in name else {}))
-    for name, exif in (("cut.jpg", b"MM\0*\0\0\xff\xff"), ("cut.png", b"II*\0\x08\0\0\0\xff\xff")):
-        picture.save(folder / name, exif=b"Exif\0\0" + exif)
-    raw = PngImagePlugin.PngInfo()
-    raw.add_text("Raw profile type exif", "\nexif\n 8\nthis is no hex")
-    picture.save(folder / "raw.png", pnginfo=raw)
-    return sorted(folder.iterdir())
-
-
-def test_exif_that_cannot_be_read_is_ignored_and_said_once(tmp_path, colors, caplog, recwarn):
-    for path in damaged_exif(tmp_path):
-        caplog.clear()
-        assert (read_photo(path) - tensor(colors)).abs().mean() < (0.3 if path.suffix == ".jpg" else 1e-6)
-        assert read_camera(path) == ExifCamera()
-        assert [r.getMessage().startswith(f"{path}: its EXIF is damaged") for r in caplog.records] == [True]
-    assert not recwarn.list
-
-
-def test_adobe_rgb_is_known_by_the_interoperability_index(tmp_path):
-    wide = np.array([[[200, 120, 120], [120, 200, 120], [128, 128, 128], [150, 140, 100]]], dtype=np.uint8)
-    pointer = struct.Struct(">HHHIII")  # one entry: count, tag, type LONG, number, value, next
-    exif = b"MM\0*\0\0\0\x08" + pointer.pack(1, 0x8769, 4, 1, 26, 0) + pointer.pack(1, 0xA005, 4, 1, 44, 0)
-    exif = b"Exif\0\0" + exif + struct.pack(">HHHI4sI", 1, 1, 2, 4, b"R03\0", 0)
-    Image.fromarray(wide).save(tmp_path / "index.png", exif=exif)
-    profile = rgb_profile(ADOBE_PRIMARIES, 563 / 256)
-    Image.fromarray(wide).save(tmp_path / "profile.png", icc_profile=profile)
-    Image.fromarray(wide).save(tmp_path / "both.png", icc_profile=profile, exif=exif)
-    converted = read_photo(tmp_path / "profile.png")
-    assert (read_photo(tmp_path / "index.png") - converted).abs().max() < 1.6 / 255
-    assert torch.equal(read_photo(tmp_path / "both.png"), converted)
-
-
-@pytest.mark.parametrize("mode", ["L", "LA", "CMYK", "I;16"])
-def test_pixels_with_the_profile_of_an_rgb_workspace_are_expanded_first(tmp_path, colors, mode):
-    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    image = Image.fromarray(colors)
-    image = Image.fromarray(colors[..., 0].astype(np.uint16) * 257) if mode == "I;16" else image.convert(mode)
-    path = tmp_path / ("a.tif" if mode == "CMYK" else "a.png")
-    image.save(path, icc_profile=srgb)
-    expected = colors[..., :1].repeat(3, -1) if mode == "I;16" else np.asarray(image.convert("RGB"))
-    assert (read_photo(path) - tensor(expected)).abs().max() <= 1.01 / 255
-
-
-def test_a_profile_of_other_pixels_is_ignored_with_a_word(tmp_path, colors, caplog):
-    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
-    Image.fromarray(colors).save(tmp_path / "a.png", icc_profile=lab)
-    assert torch.equal(read_photo(tmp_path / "a.png"), tensor(colors))
-    assert "profile is of Lab" in caplog.text
-
-
-def test_black_of_a_profile_stays_black(tmp_path):
-    """A print's darkest ink is lighter than black; black-point compensation (ISO 18619) maps it to black."""
-    profile = rgb_profile(ADOBE_PRIMARIES, 563 / 256, black=0.02)
-    Image.new("RGB", (2, 2)).save(tmp_path / "a.png", icc_profile=profile)
-    assert read_photo(tmp_path / "a.png").max() <= 2 / 255
-
-
-def test_tiff_of_sixteen_bit_is_read_right(tmp_path, colors):
-    deep = colors.astype(np.uint16) * 257
-    tifffile.imwrite(tmp_path / "rgb.tif", deep, photometric="rgb", byteorder=">")
-    assert torch.equal(read_photo(tmp_path / "rgb.tif"), tensor(colors))
-    tifffile.imwrite(tmp_path / "planes.tif", colors.transpose(2, 0, 1), photometric="rgb", planarconfig="separate")
-    assert torch.equal(read_photo(tmp_path / "planes.tif"), tensor(colors))
-    tifffile.imwrite(tmp_path / "white0.tif", 65535 - deep[..., 0], photometric="miniswhite")
-    assert torch.allclose(read_photo(tmp_path / "white0.tif"), tensor(colors)[:1].expand(3, -1, -1))
-
-
-def test_a_camera_of_102_megapixels_is_no_attack(tmp_path, recwarn, monkeypatch):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)
-    Image.new("RGB", (6, 5)).save(tmp_path / "a.png")
-    assert read_photo(tmp_path / "a.png").shape == (3, 5, 6)
-    assert not recwarn.list
-
-
-def test_grey_that_a_lossy_file_tinted_is_a_depth(tmp_path):
-    ramp = np.tile(np.linspace(0, 255, 64).astype(np.uint8), (32, 1))
-    tinted = np.stack([ramp, np.clip(ramp.astype(int) + 1, 0, 255), ramp], -1).astype(np.uint8)
-    Image.fromarray(tinted).save(tmp_path / "d.png")
-    Image.fromarray(ramp).save(tmp_path / "grey.png")
-    assert torch.equal(read_depth(tmp_path / "d.png", (32, 64)), read_depth(tmp_path / "grey.png", (32, 64)))
 
 
 def test_sixteen_bit_depth_keeps_its_levels(tmp_path):
@@ -424,3 +245,141 @@ def test_color_and_coarse_depth_are_refused(tmp_path, colors):
         read_depth(tmp_path / "grey.png", (5, 7), "metric")
     with pytest.raises(ValueError, match="leave out --near"):
         read_depth(tmp_path / "grey.png", (5, 7), "metric", 1)
+
+
+def test_what_compression_leaves_of_color_in_grey_depth_is_no_color(tmp_path):
+    ramp = np.linspace(0, 255, 64).astype(np.uint8)[None].repeat(48, 0)
+    off = np.stack([ramp, ramp, np.minimum(ramp, 254) + 1], -1).astype(np.uint8)
+    Image.fromarray(off).save(tmp_path / "d.png")
+    for suffix, options in (("webp", {"quality": 60}), ("jpg", {"quality": 75})):
+        Image.fromarray(ramp).convert("RGB").save(tmp_path / f"d.{suffix}", **options)
+    for name in ("d.png", "d.webp", "d.jpg"):
+        disparity = read_depth(tmp_path / name, (48, 64), far_m=1000.0)
+        assert (disparity - torch.from_numpy(ramp) / 255).abs().max() < 0.03
+
+
+def one_pixel_off_grey(codes: int) -> np.ndarray:
+    depth = np.arange(12, dtype=np.uint8).reshape(3, 4)[..., None].repeat(3, -1) * 20
+    depth[1, 1, 2] += codes
+    return depth
+
+
+def test_the_faintest_color_that_is_no_compression_is_refused(tmp_path):
+    Image.fromarray(one_pixel_off_grey(4)).save(tmp_path / "grey.png")
+    assert read_depth(tmp_path / "grey.png", (3, 4)).shape == (3, 4)
+    Image.fromarray(one_pixel_off_grey(5)).save(tmp_path / "color.png")
+    with pytest.raises(ValueError, match=r"color\.png: it is a color picture"):
+        read_depth(tmp_path / "color.png", (3, 4))
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("channels", [3, 4])
+def test_sixteen_bit_planes_are_refused_and_eight_bit_ones_read(tmp_path, colors, order, channels):
+    path = tmp_path / "planes.tif"
+    extra = {"extrasamples": ["unassalpha"]} if channels == 4 else {}
+    planes = np.concatenate([colors, np.full_like(colors[..., :1], 255)], -1)[..., :channels].transpose(2, 0, 1)
+    layout = {"photometric": "rgb", "planarconfig": "separate", "byteorder": order, **extra}
+    tifffile.imwrite(path, planes.copy(), **layout)
+    assert torch.equal(read_photo(path), tensor(colors))
+    tifffile.imwrite(path, planes.astype(np.uint16) * 257, **layout)
+    with pytest.raises(ValueError, match=r"planes\.tif is a TIFF of 16 bit in separate planes.*Save it"):
+        read_photo(path)
+
+
+@pytest.mark.parametrize(
+    ("array", "photometric"), [(np.zeros((3, 4), np.uint16), "miniswhite"), (np.zeros((3, 4), np.int8), "minisblack")]
+)
+def test_tiffs_that_pillow_takes_for_others_are_refused(tmp_path, array, photometric):
+    tifffile.imwrite(tmp_path / "a.tif", array, photometric=photometric)
+    with pytest.raises(ValueError, match=r"a\.tif is a TIFF of (16|8) bit with"):
+        read_photo(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int8"])
+def test_tiffs_of_other_numbers_are_refused_as_what_they_are(tmp_path, dtype):
+    tifffile.imwrite(tmp_path / "a.tif", np.ones((3, 4, 3), dtype), photometric="rgb")
+    with pytest.raises(ValueError, match=r"is a TIFF of a kind of pixels that cannot be read.*Export it"):
+        read_photo(tmp_path / "a.tif")
+
+
+def test_large_photographs_are_read_without_a_word_and_too_large_ones_refused(tmp_path, monkeypatch, recwarn):
+    Image.new("L", (150, 100)).save(tmp_path / "large.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10_000)
+    assert read_photo(tmp_path / "large.png").shape == (3, 100, 150)
+    assert not recwarn.list
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 5_000)
+    with pytest.raises(ValueError, match="too large to open: more than"):
+        read_photo(tmp_path / "large.png")
+
+
+def test_grey_and_cmyk_with_an_rgb_profile_are_expanded_first(tmp_path, colors):
+    profile = rgb_profile(ADOBE_PRIMARIES, 563 / 256)
+
+    def saved(image, suffix):
+        image.save(tmp_path / f"a.{suffix}", icc_profile=profile)
+        return read_photo(tmp_path / f"a.{suffix}")
+
+    grey = Image.fromarray(colors[..., 0])
+    expected = saved(grey.convert("RGB"), "png")
+    for mode in ("L", "LA", "P"):
+        assert torch.equal(saved(grey.convert(mode), "png"), expected)
+    ramp = np.arange(0, 65536, 257, dtype=np.uint16).reshape(16, 16)
+    eight = saved(Image.fromarray((ramp // 257).astype(np.uint8)), "png")
+    assert torch.equal(saved(Image.fromarray(ramp), "png"), eight)
+    color = Image.fromarray(colors)
+    assert torch.equal(saved(color.convert("CMYK"), "tif"), saved(color, "png"))
+
+
+def grey_profile(gamma: float) -> bytes:
+    """A grey display profile (ICC.1:2001, 6.3.1)."""
+    white = b"XYZ \0\0\0\0" + struct.pack(">3i", 63190, 65536, 54061)
+    text = b"desc\0\0\0\0" + struct.pack(">I", 5) + b"test\0" + b"\0" * 78
+    curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256)) + b"\0\0"
+    parts = {b"desc": text + b"\0" * (-len(text) % 4), b"wtpt": white, b"kTRC": curve}
+    offset, table, body = 132 + 12 * len(parts), struct.pack(">I", len(parts)), b""
+    for tag, data in parts.items():
+        table += tag + struct.pack(">2I", offset + len(body), len(data))
+        body += data
+    head = struct.pack(">I4xI", 128 + len(table) + len(body), 0x02200000) + b"mntrGRAYXYZ " + b"\0" * 12
+    head += b"acsp" + b"\0" * 28 + struct.pack(">3i", 63190, 65536, 54061)
+    return head + b"\0" * (128 - len(head)) + table + body
+
+
+def test_a_grey_profile_is_used_on_grey_stored_as_rgb_and_ignored_on_colors(tmp_path, colors, caplog):
+    def saved(image, name):
+        image.save(tmp_path / name, icc_profile=grey_profile(1.8))
+        return read_photo(tmp_path / name)
+
+    grey = Image.fromarray(colors[..., 0])
+    expected = saved(grey, "grey.png")
+    assert (expected - tensor(colors[..., :1].repeat(3, -1))).abs().max() > 5 / 255
+    for mode in ("RGB", "RGBA", "P"):
+        assert torch.equal(saved(grey.convert(mode), f"{mode}.png"), expected)
+    assert not caplog.messages
+    assert torch.equal(saved(Image.fromarray(colors), "color.png"), tensor(colors))
+    (message,) = caplog.messages
+    assert "color.png has a color profile for GRAY, but RGB pixels" in message
+
+
+def test_the_black_of_a_profile_becomes_black(tmp_path):
+    """A display whose darkest code still shines, 5 % of white: read without compensation, code 0 is dark grey."""
+    plain = rgb_profile(ADOBE_PRIMARIES, 1.0)
+    lifted = b"curv\0\0\0\0" + struct.pack(">I2H", 2, round(0.05 * 65535), 65535)
+    profile = plain.replace(b"curv\0\0\0\0" + struct.pack(">IH", 1, 256) + b"\0\0", lifted)
+    profile = _with_tag_sizes(profile, {b"rTRC": 16, b"gTRC": 16, b"bTRC": 16})
+    Image.fromarray(np.array([[[0, 0, 0], [255, 255, 255]]], np.uint8)).save(tmp_path / "a.png", icc_profile=profile)
+    black, white = read_photo(tmp_path / "a.png")[:, 0].T
+    assert black.max() < 0.02
+    assert white.min() > 0.99
+
+
+def _with_tag_sizes(profile: bytes, sizes: dict[bytes, int]) -> bytes:
+    """The tag table of a profile again, its parts in the order of the table, once some have other sizes."""
+    count = struct.unpack(">I", profile[128:132])[0]
+    offset, table = 132 + 12 * count, b""
+    for i in range(count):
+        tag, _, size = struct.unpack(">4s2I", profile[132 + 12 * i : 144 + 12 * i])
+        size = sizes.get(tag, size)
+        table += struct.pack(">4s2I", tag, offset, size)
+        offset += size
+    return struct.pack(">I", len(profile)) + profile[4:132] + table + profile[132 + 12 * count :]

@@ -44,8 +44,9 @@ CMF_Z = (
 # CIE xy of the sRGB primaries and white, IEC 61966-2-1 (ITU-R BT.709).
 SRGB_PRIMARIES_XY = ((0.64, 0.33), (0.30, 0.60), (0.15, 0.06))
 SRGB_WHITE_XY = (0.3127, 0.3290)
-ADOBE_RGB_PRIMARIES_XY = ((0.64, 0.33), (0.21, 0.71), (0.15, 0.06))  # Adobe RGB (1998), 4.3.1.1, of the same white
-ADOBE_RGB_GAMMA = 563 / 256  # 4.3.4.2
+# Adobe RGB (1998) 4.3.1; its white is that of sRGB.
+ADOBE_RGB_PRIMARIES_XY = ((0.64, 0.33), (0.21, 0.71), (0.15, 0.06))
+ADOBE_RGB_GAMMA = 563 / 256
 # XYZ to cone-like responses of CAT16, Li et al. 2017, "Comprehensive color solutions: CAM16, CAT16, and CAM16-UCS".
 CAT16 = torch.tensor(
     [[0.401288, 0.650173, -0.051461], [-0.250268, 1.204414, 0.045854], [-0.002079, 0.048952, 0.953127]],
@@ -69,9 +70,10 @@ def linear_to_srgb(linear: Tensor) -> Tensor:
 
 
 def adobe_rgb_to_srgb(encoded: Tensor) -> Tensor:
-    """sRGB codes (..., 3, H, W) of Adobe RGB (1998) codes in [0, 1]; colors outside sRGB leave [0, 1]."""
-    matrix = torch.linalg.inv(_rgb_to_xyz(SRGB_PRIMARIES_XY)) @ _rgb_to_xyz(ADOBE_RGB_PRIMARIES_XY)
-    return linear_to_srgb(apply_matrix(encoded.clamp(min=0) ** ADOBE_RGB_GAMMA, matrix))
+    """sRGB codes (3, ...) in [0, 1] of Adobe RGB (1998) codes; colors outside sRGB are clipped."""
+    linear = encoded.clamp(0, 1) ** ADOBE_RGB_GAMMA
+    matrix = torch.linalg.solve(_rgb_to_xyz(SRGB_PRIMARIES_XY), _rgb_to_xyz(ADOBE_RGB_PRIMARIES_XY))
+    return linear_to_srgb(torch.tensordot(matrix.to(linear), linear, dims=1).clamp(0, 1))
 
 
 def white_point_uv(kelvin: float, tint_duv: float = 0.0) -> tuple[float, float]:
@@ -170,7 +172,7 @@ def _white_xyz(kelvin: float, tint_duv: float) -> Tensor:
 
 
 def _rgb_to_xyz(primaries_xy: tuple[tuple[float, float], ...]) -> Tensor:
-    """Linear RGB of the white of sRGB to XYZ (3, 3): the primaries, scaled so that RGB (1, 1, 1) is white at Y = 1."""
+    """Linear RGB to XYZ (3, 3): the primaries, each scaled so that RGB (1, 1, 1) is the white of sRGB at Y = 1."""
     xyz = torch.tensor(
         [[x / y, 1.0, (1.0 - x - y) / y] for x, y in (*primaries_xy, SRGB_WHITE_XY)], dtype=torch.float64
     ).T

@@ -11,7 +11,7 @@ from torch import Tensor
 from .camera import Camera
 
 TOLERANCE = 1e-3  # rounding of half-precision pictures
-CODES_OFF_GREY, SHARE_OFF_GREY = 8, 1e-3  # what JPEG and WebP make of grey: so far apart, in so many pixels
+GREY_TOLERANCE = 4.5 / 255  # between the channels of a grey picture, after lossy compression
 
 
 class MissingDepth(ValueError):
@@ -81,22 +81,20 @@ def _pixels(shape: tuple[int, ...]) -> str:
     return " x ".join(str(n) for n in reversed(shape)) + " pixels"
 
 
-def one_band(bands: Tensor) -> Tensor:
-    """The grey (H,W) of a depth map drawn in three bands (3,H,W), codes 0..255 or values in [0,1].
-
-    Bands that differ by what a lossy file leaves of grey are taken by their median.
+def grey_of(picture: Tensor) -> Tensor:
+    """The grey (H,W) of a depth map drawn as a picture (H,W,C) in [0,1]; C is 1 or 3, with or without alpha.
 
     Raises:
-        ValueError: the map has colors.
+        ValueError: it is colored. What compression leaves of color in a grey picture is not.
     """
-    tolerance = CODES_OFF_GREY / 255 if bands.is_floating_point() else CODES_OFF_GREY
-    spread = bands.amax(0) - bands.amin(0)
-    if (spread > tolerance).float().mean() > SHARE_OFF_GREY:
+    channels = picture[..., : 3 if picture.shape[-1] >= 3 else 1]
+    low, high = channels.aminmax(dim=-1)
+    if bool((high - low > GREY_TOLERANCE).any()):
         raise ValueError(
-            f"The depth map is a color picture (bands up to {float(spread.max()):.3g} apart): colors have no order. "
-            "Save or draw the depth as grey, best with 16 bit."
+            "it is a color picture, and colors have no order: which is near cannot be told. Use the depth before it "
+            "was colored, or save it as grey, best 16 bit."
         )
-    return bands.contiguous().median(0).values  # of strided bands torch gives others
+    return channels[..., channels.shape[-1] // 2]  # green
 
 
 def disparity_from_relative(relative: Tensor, near_m: float = 1.0, far_m: float = 1000.0) -> Tensor:
@@ -116,8 +114,8 @@ def _share(relative: Tensor, near_m: float, far_m: float) -> Tensor:
     relative = relative.float()
     if invalid := int((~torch.isfinite(relative)).sum()):
         raise ValueError(
-            f"{invalid} of {relative.numel()} values of the depth map are NaN or infinite. Fill them in, or use metric "
-            "depth, where they are infinitely far."
+            f"{invalid} of {relative.numel()} values are NaN or infinite: where they lie is not defined. Fill them in, "
+            "or use depth in meters, where they are infinitely far."
         )
     low, high = relative.aminmax()
     if not bool(high > low):

@@ -7,7 +7,7 @@ import argparse
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from ..depth_files import DEPTH_KINDS
+from ..photo_files import DEPTH_KINDS
 from .arguments import chosen_device, file_path
 
 EXAMPLES = """examples:

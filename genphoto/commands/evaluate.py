@@ -18,13 +18,13 @@ from tqdm import tqdm
 from ..camera.setting import Progress
 from ..camera.sweep import CameraSweep
 from ..contact_sheet import contact_sheet
-from ..depth_files import DEPTH_KINDS, read_depth
 from ..frame_files import merged_frames, read_frames
 from ..metrics.following import PUBLISHED_CLIP, Following, clip_following, require_prompt
 from ..metrics.perceptual import BACKBONES, Lpips, adjacent_lpips, compensated_lpips, lpips_distance
 from ..metrics.plot import plot_report
 from ..metrics.report_page import Entry, report_page
 from ..metrics.sweep_metrics import measure_sweep
+from ..photo_files import DEPTH_KINDS, read_depth
 from ..sweep_files import SWEEP
 from ..text_files import read_text
 from ..whole_file import whole_file

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import math
 from dataclasses import replace
+from typing import Any
 
 import torch
 from tqdm import tqdm
 
 from ..camera.aperture import MOST_BLADES
-from ..camera.camera import LIMITS
+from ..camera.camera import LIMITS, Camera
 from ..camera.defocus import MOST_HIGHLIGHT_STOPS
 from ..camera.imaging import VARIANTS, simulate
 from ..camera.optics import crop_ratio
@@ -18,10 +19,8 @@ from ..camera.photo import Photo
 from ..camera.sensor import SENSORS, sensor_named
 from ..camera.settings import setting_named
 from ..camera.sweep import CameraSweep
-from ..depth_files import DEPTH_KINDS, read_depth
 from ..exif import SIMULATED
-from ..exif_camera import ExifCamera, read_camera
-from ..photo_files import read_photo
+from ..photo_files import DEPTH_KINDS, read_camera, read_depth, read_photo
 from ..sweep_files import SweepFiles
 from .arguments import DISTANCE_M, chosen_device, file_path, number, picture_size, seed_number, typed
 from .output_folder import add_output_arguments, output_folder
@@ -40,8 +39,6 @@ BASE = {
     "iso": ("--iso", None, "ISO of the photograph and of all frames"),
     "focus_distance_m": ("--focus-distance", None, "distance in focus [m]; default with depth: the picture's center"),
 }
-
-NEAREST_FOCUS = 10  # focal lengths: where a telephoto lens focuses whose distance nobody said
 
 EXAMPLES = """examples:
   python -m genphoto simulate photo.jpg --setting focal_length --values 24 35 50 70 --out zoom
@@ -168,28 +165,37 @@ def _sweep(args: argparse.Namespace) -> tuple[CameraSweep, str]:
     written = read_sweep(args)
     chosen = {f: v for f in BASE if (v := getattr(args, f)) is not None}
     chosen |= {"sensor": sensor_named(args.sensor)} if args.sensor else {}
-    base = written.base if written else setting_named(args.settings[0]["setting"]).base
+    base = written.base if written is not None else setting_named(args.settings[0]["setting"]).base
+    found, source = {}, ""
+    if written is None and args.variant == "physical":
+        found, source = _from_exif(args, chosen, base)
+    base = replace(base, **(found | chosen))
     if args.blades is not None:
-        chosen["aperture"] = replace(base.aperture, blades=args.blades)
-    if written:
-        return replace(written, base=replace(base, **chosen), dial=args.dial or written.dial), ""
-    exif = read_camera(args.photo, sensor_known=bool(args.sensor)) if args.variant == "physical" else ExifCamera()
-    found = {f: v for f, v in exif.values.items() if f not in chosen}
-    remarks = [remark for f, remark in exif.remarks.items() if f not in chosen]
+        base = replace(base, aperture=replace(base.aperture, blades=args.blades))
+    if written is not None:
+        return replace(written, base=base, dial=args.dial or written.dial), source
+    return CameraSweep(read_values(args.settings), base, args.dial), source
+
+
+def _from_exif(args: argparse.Namespace, chosen: dict[str, Any], base: Camera) -> tuple[dict[str, float], str]:
+    """Fields of the base camera that EXIF gives and no option does, and a line that says them."""
+    exif = read_camera(args.photo, sensor_known=bool(args.sensor))
+    found = {f: v for f, v in exif.fields.items() if f not in chosen}
+    said = {f: f"{f} {v:.4g}" + (f" ({exif.notes[f]})" if f in exif.notes else "") for f, v in found.items()}
+    said |= {f: f"{f} left out ({why})" for f, why in exif.left_out.items() if f not in chosen}
     sensor = chosen.get("sensor", base.sensor)
-    if (iso := found.get("iso", math.inf)) < sensor.base_iso:
+    if found.get("iso", math.inf) < sensor.base_iso:
         del found["iso"]  # extended low ISO: metadata of the base ISO's gain
-        remarks.append(f"iso {iso:g} was left out: below the base ISO {sensor.base_iso:g} of {sensor.name}")
-    focal_mm = found.get("focal_length_mm", 0)
-    if "focus_distance_m" not in chosen and focal_mm >= 1000 * base.focus_distance_m:
-        found["focus_distance_m"] = NEAREST_FOCUS * focal_mm / 1000
-        remarks.append(f"focus at {found['focus_distance_m']:g} m, since no lens of {focal_mm:g} mm focuses nearer")
-    source = ""
-    if spoken := [f for f in BASE if f not in chosen and (f in exif.values or f in exif.remarks)]:
-        said = ", ".join(f"{f} {found[f]:.4g}" for f in spoken if f in found) or "nothing"
-        source = "; ".join([f"Base camera from EXIF: {said}", *remarks])
-        source += f". Override: {', '.join(BASE[f][0] for f in spoken)}."
-    return CameraSweep(read_values(args.settings), replace(base, **(found | chosen)), args.dial), source
+        said["iso"] += f" (left out: below the base ISO {sensor.base_iso:g} of {sensor.name})"
+    if (
+        "focus_distance_m" not in chosen
+        and (focal_mm := found.get("focal_length_mm", 0)) >= base.focus_distance_m * 1000
+    ):
+        found["focus_distance_m"] = focus_m = LIMITS["focus_distance_m"][2]
+        said["focus_distance_m"] = f"focus_distance_m {focus_m:g} (far: {focal_mm:g} mm does not focus nearby)"
+    if not said:
+        return found, ""
+    return found, f"Base camera from EXIF: {', '.join(said.values())}. Override: {', '.join(BASE[f][0] for f in said)}."
 
 
 def _focused(args: argparse.Namespace, photo: Photo, sweep: CameraSweep) -> CameraSweep:
@@ -198,7 +204,15 @@ def _focused(args: argparse.Namespace, photo: Photo, sweep: CameraSweep) -> Came
     if args.focus_point is None and (args.focus_distance_m is not None or args.sweep or photo.disparity is None):
         return sweep
     x, y = args.focus_point or (0.5, 0.5)
-    focused = sweep.focused_at(photo.focus_distance_at(x, y))
+    distance_m = photo.focus_distance_at(x, y)
+    longest_mm = max(camera.focal_length_mm for camera in (sweep.base, *sweep.cameras))
+    if not args.focus_point and distance_m * 1000 <= longest_mm:
+        print(
+            f"Focus: {sweep.base.focus_distance_m:.3g} m; {longest_mm:g} mm does not focus on the picture's center at "
+            f"{distance_m:.3g} m. Override: --focus-point, --focus-distance."
+        )
+        return sweep
+    focused = sweep.focused_at(distance_m)
     print(f"Focus: {focused.base.focus_distance_m:.3g} m, the distance at ({x:g}, {y:g}).")
     return focused
 

@@ -17,8 +17,7 @@ from torch import Tensor
 
 from ..camera.photo import disparity_from_depth, disparity_from_relative
 from ..contact_sheet import to_picture
-from ..depth_files import DEPTH_KINDS
-from ..photo_files import read_photo
+from ..photo_files import DEPTH_KINDS, read_photo
 from ..whole_file import whole_file
 from .photo_folder import MissingCaption, PhotoFiles, list_photos
 

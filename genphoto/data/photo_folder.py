@@ -19,8 +19,7 @@ from pathlib import Path
 import torch
 
 from ..camera.photo import Photo, disparity_from_relative
-from ..depth_files import DEPTH_KINDS, read_depth
-from ..photo_files import read_photo
+from ..photo_files import DEPTH_KINDS, read_depth, read_photo
 from ..text_files import read_text
 
 log = logging.getLogger(__name__)

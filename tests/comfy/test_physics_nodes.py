@@ -159,39 +159,69 @@ def test_depth_of_every_kind_is_understood(comfy, photo, kind):
     assert (frames - expected).abs().max() < 1e-3
 
 
-@pytest.mark.parametrize("kind", ["da3", "moge2"])
-def test_what_has_no_distance_in_a_geometry_is_infinitely_far(comfy, photo, kind):
-    """Sky by DA3's score of it (core: from 0.3 on), pixels outside MoGe's mask: as far as a depth map of that says."""
-    rows = torch.linspace(0.1, 1, photo.shape[0])[:, None].expand(photo.shape[:2]).clone()
-    sky = torch.linspace(1, 0, photo.shape[0])[:, None].expand(photo.shape[:2])
-    far = sky >= 0.3
-    geometry = {
-        "da3": {"depth": 1 / rows[None], "sky": sky[None], "image": photo[None], "mode": "mono"},
-        "moge2": {"depth": 1 / rows[None], "mask": ~far[None], "normal": None, "intrinsics": None, "points": None},
-    }[kind]
-    inputs = {**physics_at(comfy, "bokeh", 20.0, 85.0), "image": photo[None]}
-    frames, _ = comfy.call("PhysicsSimulate", **{**inputs, "depth": geometry})
-    distance = (1 / rows).masked_fill(far, 1e9)
-    expected, _ = comfy.call("PhysicsSimulate", **{**inputs, "depth": distance[None], "depth_kind": "meters"})
-    assert (frames - expected).abs().max() < 1e-3
+def aperture_frame(comfy, photo, depth, **inputs):
+    physics = {**physics_at(comfy, "bokeh", 20.0, 85.0), "image": photo[None], "depth": depth, **inputs}
+    return comfy.call("PhysicsSimulate", **physics)[0]
 
 
-TURBO = torch.stack([torch.linspace(0, 1, 9) ** p for p in (0.3, 1, 3)], -1)  # any colors
+SMALL = torch.rand(12, 16, 3, generator=torch.Generator().manual_seed(0))
+ROWS = torch.linspace(0.2, 1, 12)[:, None].expand(12, 16)  # disparity [1/m]
 
 
-@pytest.mark.parametrize(
-    ("depth", "kind", "said"),
-    [
-        (lambda size: TURBO[(torch.arange(size[0]) * 8) // size[0]][None, :, None].expand(1, *size, 3), None, "color"),
-        (lambda size: torch.rand(1, *size), "meters", "a picture file arrives as shares"),
-        (lambda size: torch.rand(1, *size).index_fill(2, torch.tensor([3]), torch.nan), None, "NaN"),
-    ],
-    ids=["colors", "millimeters", "nan"],
-)
-def test_a_depth_that_is_none_is_refused(comfy, photo, depth, kind, said):
-    inputs = {**physics_at(comfy, "bokeh", 20.0, 85.0), "image": photo[None], "depth": depth(photo.shape[:2])}
-    with pytest.raises(ValueError, match=said):
-        comfy.call("PhysicsSimulate", **{**inputs, **({"depth_kind": kind} if kind else {})})
+def test_a_colored_depth_map_is_refused_and_one_code_off_grey_taken(comfy):
+    grey = (ROWS * 255).round()[None, :, :, None].repeat(1, 1, 1, 3) / 255
+    off = grey.clone()
+    off[..., 2] -= 1 / 255
+    expected = aperture_frame(comfy, SMALL, grey)
+    assert (aperture_frame(comfy, SMALL, off) - expected).abs().max() < 1e-4
+    opaque = torch.cat([grey, torch.ones_like(grey[..., :1])], -1)
+    assert (aperture_frame(comfy, SMALL, opaque) - expected).abs().max() < 1e-6
+    colored = torch.stack([ROWS, 1 - ROWS, ROWS], -1)[None]
+    with pytest.raises(ValueError, match=r"The depth input.* is a color picture, and colors have no order"):
+        aperture_frame(comfy, SMALL, colored)
+
+
+@pytest.mark.parametrize("white", [255, 65535])
+@pytest.mark.parametrize("socket", ["image", "mask"])
+def test_a_picture_of_meters_is_refused(comfy, white, socket):
+    stored = (ROWS * white / 20).round() / white  # 16 bit: millimeters, as shares of white
+    depth = stored[None] if socket == "mask" else stored[None, :, :, None].expand(-1, -1, -1, 3)
+    with pytest.raises(ValueError, match=r"depth_kind is meters.*'distance, white is far' and set near_m"):
+        aperture_frame(comfy, SMALL, depth, depth_kind="meters")
+
+
+def test_meters_below_one_are_taken_with_a_word(comfy, caplog):
+    depth = (0.3 + ROWS / 3 + torch.rand(12, 16, generator=torch.Generator().manual_seed(1)) / 100)[None]
+    assert aperture_frame(comfy, SMALL, depth, depth_kind="meters").isfinite().all()
+    assert "the farthest point of the depth is 0.6" in caplog.text
+    caplog.clear()
+    aperture_frame(comfy, SMALL, 10 * depth, depth_kind="meters")
+    assert "farthest point" not in caplog.text
+
+
+def test_one_nan_in_relative_depth_is_counted(comfy):
+    depth = ROWS.clone()[None]
+    depth[0, 3, 4] = torch.nan
+    with pytest.raises(ValueError, match="1 of 192 values are NaN or infinite"):
+        aperture_frame(comfy, SMALL, depth)
+
+
+@pytest.mark.parametrize("source", ["sky of Depth Anything 3", "mask of MoGe"])
+def test_what_geometry_takes_for_sky_is_infinitely_far(comfy, source):
+    """From a sky score of 0.3 on, as core itself decides; where MoGe's mask is off."""
+    sky = torch.zeros(1, 12, 16, dtype=torch.bool)
+    sky[:, :4] = True
+    if source == "mask of MoGe":
+        told = {"mask": ~sky, "points": None, "normal": None, "intrinsics": None}
+    else:
+        told = {"sky": torch.where(sky, 0.31, 0.29)}
+    distance = 2 / ROWS[None]
+    geometry = {"depth": distance, **told}
+    far = {**geometry, "depth": distance.masked_fill(sky, 1e9)}
+    rendered = aperture_frame(comfy, SMALL, geometry)
+    assert torch.allclose(rendered, aperture_frame(comfy, SMALL, far), atol=1e-6)
+    plain = {k: v for k, v in geometry.items() if k not in ("sky", "mask")}
+    assert (rendered - aperture_frame(comfy, SMALL, plain)).abs().max() > 0.01
 
 
 def test_grey_and_transparent_pictures_are_photographs(comfy, photo):
