@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import torch
 import torch.nn.functional as F
 from PIL import Image, PngImagePlugin
 from torch import Tensor
@@ -71,10 +72,15 @@ class SweepFiles:
         Raises:
             ValueError: a file cannot be written, or its format cannot hold what belongs into it.
         """
-        labels, count = self.sweep.labels, len(self.sweep)
+        labels, count = self.sweep.captions, len(self.sweep)
         paths = iter([folder / name for name in self.names])
         shown, moving = [], []
         for number, (frame, camera, label) in enumerate(zip(frames, self.sweep.cameras, labels, strict=True), 1):
+            if not bool(torch.isfinite(frame).all()):
+                raise ValueError(
+                    f"Frame {number} of {count} ({label}) is no picture: it holds values that are no numbers (NaN or "
+                    "infinite). Nothing was saved: generate it with a model and a VAE in float32, or another seed."
+                )
             picture = to_picture(frame)
             self._require_size(picture)
             _put(next(paths), self._encoded(picture, f"Frame {number} of {count}: {label}.", number, camera))
@@ -121,6 +127,8 @@ class SweepFiles:
         self, words: str, number: int | None = None, camera: Camera | None = None, workflow: bool = True
     ) -> bytes:
         frame = {"frame": number, "color_temperature_k": camera.color_temperature_k} if camera else {}
+        if camera and self.sweep.captions[number - 1] != self.sweep.labels[number - 1]:
+            frame["asked_for_in_vain"] = self.sweep.captions[number - 1]
         comment = {"synthetic_image": self.origin, **frame, "sweep": json.loads(self.sweep.to_json())}
         said = f"Synthetic image, {self.origin}. {words}"
         return exif(said, comment, camera, self.workflow if workflow else {})

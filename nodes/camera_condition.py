@@ -80,6 +80,8 @@ def encode(
             f"one is {type(clip.cond_stage_model).__name__} ({hidden.shape[-1]} wide). Connect the CLIP of the MODEL "
             "that is lifted: of an SD 1.5 checkpoint, or of 'Embedded Model' for the adapters genphoto_tiny."
         )
+    if sweep.beyond_training:
+        comfy_host.warn(sweep.beyond_training)
     prior = coarse_prior(sweep, setting, values, file.variant, file.architecture.embedding_size)
     embedding = camera_embedding(prior, hidden)
     working = comfy_host.managed(encoder)

@@ -1,5 +1,6 @@
 """ComfyUI's side of the work: which device, how networks are loaded, how progress is shown, how a run is cancelled."""
 
+import logging
 from collections.abc import Callable
 
 import comfy.model_management
@@ -8,9 +9,13 @@ import comfy.ops
 import comfy.utils
 import torch
 from comfy.model_patcher import ModelPatcher
+from comfy_execution.utils import get_executing_context
+from server import PromptServer
 
 LAYERS = comfy.ops.manual_cast  # cast their weights to the input as it comes, from wherever they are kept
 PROGRESS_STEPS = 1000
+
+log = logging.getLogger(__name__)
 
 
 def compute_device() -> torch.device:
@@ -38,6 +43,13 @@ def load(patcher: ModelPatcher, nbytes: int) -> torch.device:
 def stop_if_cancelled() -> None:
     """Raise when the user has cancelled the run."""
     comfy.model_management.throw_exception_if_processing_interrupted()
+
+
+def warn(text: str) -> None:
+    """Say something about the node that is running: on the node, where it stays, and in the log."""
+    log.warning(text)
+    if context := get_executing_context():
+        PromptServer.instance.send_progress_text(text, context.node_id)
 
 
 def to_image(frames: torch.Tensor) -> torch.Tensor:

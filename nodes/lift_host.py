@@ -11,9 +11,10 @@ from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import WrapperExecutor, WrappersMP
 
 from ..genphoto.model.noise import sweep_noise
+from . import comfy_host
 from .additional_models import additional, with_additional
 from .camera_condition import CameraCondition
-from .noise_schedule import linear_betas
+from .noise_schedule import FullNoise, linear_betas
 from .sweep_run import AppliedCamera, SweepRun
 from .unet_sites import applied_at_sites, mismatch
 
@@ -84,6 +85,11 @@ def _sample(executor: WrapperExecutor, noise: torch.Tensor, *args: Any, **kwargs
     """
     guider = executor.class_obj
     sampling = guider.model_patcher.get_model_object("model_sampling")
+    if not isinstance(sampling, FullNoise):
+        comfy_host.warn(
+            "The motion modules were trained on linear betas, which a ModelSampling node after 'Lift Model' has "
+            "replaced: frames may be washed out. Put it before 'Lift Model', or remove it."
+        )
     run = SweepRun(noise.shape, guider.model_options.get(CAMERAS, ()), sampling)
     guider.model_options["transformer_options"][KEY] = run
     own_noise = additional(guider.model_patcher, LIFT).model.architecture.own_noise

@@ -35,6 +35,8 @@ class SweepRun:
     """
 
     def __init__(self, shape: Sequence[int], cameras: Sequence[AppliedCamera], sampling: torch.nn.Module):
+        if not shape[0]:
+            raise ValueError("The latent holds no frames (batch size 0). Connect one with a frame per camera state.")
         self.size = tuple(shape[-2:])
         self.cameras = tuple(cameras)
         self.frames = self.cameras[0].condition.frames if self.cameras else shape[0]

@@ -43,6 +43,8 @@ class GenPhotoSweepViewer(io.ComfyNode):
         cls, images: torch.Tensor, sweep: CameraSweep | None = None, compare: torch.Tensor | None = None
     ) -> io.NodeOutput:
         labels, compared = _labels(len(images), sweep), []
+        for index in (~torch.isfinite(images).flatten(1).all(1)).nonzero().flatten().tolist():
+            labels[index] += " (no picture: its values are NaN)"
         if compare is not None:
             times, rest = divmod(len(images), len(compare))
             if rest:
@@ -73,8 +75,8 @@ def _labels(count: int, sweep: CameraSweep | None) -> list[str]:
             "'Rebatch Images'."
         )
     if sweeps == 1:
-        return list(sweep.labels)
-    return [f"{label} (sweep {number + 1})" for number in range(sweeps) for label in sweep.labels]
+        return list(sweep.captions)
+    return [f"{label} (sweep {number + 1})" for number in range(sweeps) for label in sweep.captions]
 
 
 def _frames(count: int) -> str:

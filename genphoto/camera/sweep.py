@@ -17,6 +17,7 @@ from .settings import SETTINGS, setting_named
 FORMAT = "genphoto-sweep"
 VERSION = 1
 MOST_FRAMES = 10000
+FLAGS = ("dial", "steered")  # written only where they are true
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -30,6 +31,7 @@ class CameraSweep:
             first setting.
         dial: what a color temperature means. False: that of the light (2000 K is orange). True: what the camera's
             white-balance dial says under unchanged light (2000 K is blue).
+        steered: the frames are made by camera adapters, which reach no further than they were trained.
 
     Raises:
         ValueError: no setting, no frames, lists of different lengths, a value that cannot be read or is out of range,
@@ -39,6 +41,7 @@ class CameraSweep:
     values: Mapping[str, Sequence[float]]
     base: Camera | None = None
     dial: bool = False
+    steered: bool = False
 
     def __post_init__(self) -> None:
         if not self.values:
@@ -101,6 +104,33 @@ class CameraSweep:
             ", ".join(s.format(self.values[s.name][index]) for s in self.settings) for index in range(len(self))
         )
 
+    @property
+    def captions(self) -> tuple[str, ...]:
+        """The labels, with what of them was asked for in vain: "200 mm (asked for; trained on 24 mm to 70 mm)"."""
+        lines = []
+        for index in range(len(self)):
+            values = ((s, self.values[s.name][index]) for s in self.settings)
+            lines.append(", ".join(s.format(v) + self._in_vain(s, v) for s, v in values))
+        return tuple(lines)
+
+    @property
+    def beyond_training(self) -> str:
+        """A sentence on the frames that no camera adapter reaches; "" where there are none."""
+        said = []
+        for setting in self.settings:
+            frames = [str(i) for i, v in enumerate(self.values[setting.name], 1) if not setting.is_trained(v)]
+            if frames:
+                said.append(
+                    f"{setting.label} of frame {', '.join(frames)} is outside {setting.trained_range}, on which camera "
+                    "adapters were trained: the frame will not show what was asked for. Stay inside, or render it by "
+                    "physics from a frame that is."
+                )
+        return " ".join(said)
+
+    def _in_vain(self, setting: CameraSetting, value: float) -> str:
+        reached = not self.steered or setting.is_trained(value)
+        return "" if reached else f" (asked for; trained on {setting.trained_range})"
+
     def focused_at(self, distance_m: float) -> CameraSweep:
         """The same sweep with every camera focused at this distance [m]."""
         return replace(self, base=replace(self.base, focus_distance_m=distance_m))
@@ -117,7 +147,7 @@ class CameraSweep:
         """The sweep as a JSON document that `from_json` reads back equal."""
         values = {name: list(values) for name, values in self.values.items()}
         document = {"format": FORMAT, "version": VERSION, "values": values, "base": self.base.to_dict()}
-        document |= {"dial": True} if self.dial else {}
+        document |= {name: True for name in FLAGS if getattr(self, name)}
         return json.dumps(document, indent=2)
 
     @classmethod
@@ -135,9 +165,11 @@ class CameraSweep:
             )
         if not all(isinstance(document.get(part), dict) for part in ("values", "base")):
             raise ValueError('This camera sweep is incomplete: it needs "values" and "base", each an object.')
-        if not isinstance(dial := document.get("dial", False), bool):
-            raise ValueError(f'This camera sweep is damaged: "dial" is {dial!r}, not true or false.')
-        return cls(document["values"], Camera.from_dict(document["base"]), dial)
+        flags = {name: document.get(name, False) for name in FLAGS}
+        for name, value in flags.items():
+            if not isinstance(value, bool):
+                raise ValueError(f'This camera sweep is damaged: "{name}" is {value!r}, not true or false.')
+        return cls(document["values"], Camera.from_dict(document["base"]), **flags)
 
 
 def _parsed(setting: CameraSetting, values: Sequence[float | str]) -> tuple[float, ...]:

@@ -6,6 +6,7 @@ Without weights it is the embedded tiny model.
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -118,7 +119,9 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def generate_files(args: argparse.Namespace) -> None:
     """Generate a sweep of a scene into a folder."""
-    sweep = read_sweep(args) or CameraSweep(read_values(args.settings))
+    sweep = replace(read_sweep(args) or CameraSweep(read_values(args.settings)), steered=True)
+    if sweep.beyond_training:
+        print(f"genphoto: warning: {sweep.beyond_training}", file=sys.stderr)
     embedded = all(getattr(args, option) is None for option in FILES)
     if not embedded:
         _require_files(args)

@@ -153,6 +153,8 @@ def measure_sweep(
         possible = compensated_consistency(fitted, cameras, disparity, sweep.dial)
         advance()
     findings = _findings(frames, [measurements[name] for name in asked_for], consistency)
+    if sweep.steered and sweep.beyond_training:
+        findings = (sweep.beyond_training, *findings)
     return SweepReport(tuple(sweep.values), asked_for, measurements, consistency, findings, scores, possible)
 
 

@@ -19,7 +19,7 @@ def sweep_noise(noise: Tensor, magnification: Tensor, own_percent: int) -> Tenso
     if own_percent == 100:
         return noise
     share = 1 - own_percent / 100
-    frames = noise.cpu().double().unflatten(0, magnification.shape)
+    frames = _independent(noise.cpu().double().unflatten(0, magnification.shape))
     rows, columns = (_seen(n, magnification.cpu().double()) for n in frames.shape[-2:])
     first = frames[:, :1]
     seen = _separably(rows, first, columns)
@@ -31,6 +31,32 @@ def sweep_noise(noise: Tensor, magnification: Tensor, own_percent: int) -> Tenso
     own = _separably(row_vectors, own, column_vectors)
     mixed = torch.cat([first, (math.sqrt(share) * seen + own)[:, 1:]], 1)
     return mixed.flatten(0, 1).to(noise)
+
+
+def _independent(frames: Tensor) -> Tensor:
+    """Noise (S,F,C,h,w) of which no frame repeats the first: where one does, it is shifted, so that it is other noise.
+
+    ComfyUI's batch seeds may be fixed. Mixed with itself, noise would be stronger than that of frame 1.
+    """
+    count = frames.shape[1]
+    repeated = (frames == frames[:, :1]).flatten(2).all(2)
+    return torch.stack(
+        [
+            torch.where(
+                repeated[:, k, None, None, None],
+                frames[:, k].roll(_shift(k, count, frames), (-3, -2, -1)),
+                frames[:, k],
+            )
+            for k in range(count)
+        ],
+        1,
+    )
+
+
+def _shift(k: int, count: int, frames: Tensor) -> tuple[int, int, int]:
+    """Channels, rows and columns by which frame k of `count` is moved on; none for frame 0."""
+    height, width = frames.shape[-2:]
+    return k, (k * height) // count, (k * width) // count
 
 
 def _seen(size: int, magnification: Tensor) -> Tensor:

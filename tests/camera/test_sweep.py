@@ -140,6 +140,20 @@ def test_the_meaning_of_kelvin_belongs_to_the_sweep():
         CameraSweep.from_json(sweep.to_json().replace("true", "1"))
 
 
+def test_what_no_adapter_reaches_is_said_of_steered_frames_only():
+    sweep = CameraSweep({"focal_length": [24, 70, 200], "shutter_speed": [0.5, 0.5, 4]}, steered=True)
+    assert sweep.captions[:2] == sweep.labels[:2]
+    assert sweep.captions[2] == (
+        "200 mm (asked for; trained on 24 mm to 70 mm), 4 s (asked for; trained on 1/10 s to 1 s)"
+    )
+    assert "Focal length of frame 3 is outside 24 mm to 70 mm" in sweep.beyond_training
+    assert "Shutter speed of frame 3" in sweep.beyond_training
+    assert CameraSweep.from_json(sweep.to_json()) == sweep
+    physical = CameraSweep(sweep.values)
+    assert physical.captions == physical.labels == sweep.labels
+    assert CameraSweep({"focal_length": [24, 70]}, steered=True).beyond_training == ""
+
+
 def test_arrays_and_tensors_are_values():
     import numpy as np
     import torch

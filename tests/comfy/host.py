@@ -41,6 +41,7 @@ class Result:
     executed: list[str]  # the nodes that ran, in order; one taken from the cache is not among them
     progress: list[Progress]
     previews: list[tuple[str, Image.Image]]  # (node id, picture) of the live previews
+    texts: list[tuple[str, str]]  # (node id, text) of what is said on nodes
     executor: Any = field(repr=False)
 
 
@@ -59,6 +60,7 @@ class Recorder:
         self.executed: list[str] = []
         self.progress: list[Progress] = []
         self.previews: list[tuple[str, Image.Image]] = []
+        self.texts: list[tuple[str, str]] = []
         self._on_progress = on_progress
 
     def send_sync(self, event, data, sid=None):
@@ -71,7 +73,7 @@ class Recorder:
             self.previews.append((metadata["node_id"], picture))
 
     def send_progress_text(self, text, node_id, sid=None):
-        pass
+        self.texts.append((node_id, text))
 
     def _moved(self, states):
         latest = {moved.node: moved for moved in self.progress}
@@ -183,7 +185,7 @@ class Comfy:
     def _result(self, executor, **fields) -> Result:
         seen = self.recorder
         unset = {"success": False, "interrupted": False, "error": None, "report": {}, "ui": {}, "outputs": {}}
-        heard = {"executed": seen.executed, "progress": seen.progress, "previews": seen.previews}
+        heard = {"executed": seen.executed, "progress": seen.progress, "previews": seen.previews, "texts": seen.texts}
         return Result(**(unset | heard | fields), executor=executor)
 
 

@@ -375,3 +375,117 @@ def test_the_first_workflow_runs(sd15):
     done = run(sd15, prompt)
     (shown,) = (made for made in done.ui.values() if "images" in made)
     assert len(shown["images"]) == 5
+
+
+def said(done, node_id="sample"):
+    assert done.success, done.error
+    return " ".join(text for at, text in done.texts if at == node_id)
+
+
+def test_settings_that_make_a_mosaic_are_named_on_the_node(sd15):
+    """What a graph built by hand has: the defaults of the nodes, which are those of Stable Diffusion 1.5."""
+    made = graph(frames=2)
+    made["sample"]["inputs"] |= {"width": 384, "height": 256, "cfg": 8.0, "scheduler": "ddim_uniform", "steps": 10}
+    text = said(run(sd15, made))
+    assert "384 x 256 pixels (made for 192 x 128)" in text
+    assert "cfg 8 (made for 2.5)" in text
+    assert "made for 'simple'" in text
+    assert said(run(sd15, graph(frames=2))) == ""
+
+
+def test_values_that_no_adapter_reaches_are_named_on_the_node(sd15):
+    made = graph(frames=3)
+    made["sweep"]["inputs"]["setting.last"] = 200.0
+    text = said(run(sd15, made), "camera")
+    assert "Focal length of frame 2, 3 is outside 24 mm to 70 mm" in text
+    assert said(run(sd15, graph(frames=2)), "camera") == ""
+
+
+def start_noise(sd15, monkeypatch, made):
+    """The noise with which a graph starts to sample."""
+    import comfy.samplers
+
+    starts = []
+    outer_sample = comfy.samplers.CFGGuider.outer_sample
+
+    def watched(self, noise, *args, **kwargs):
+        starts.append(noise.clone())
+        return outer_sample(self, noise, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(comfy.samplers.CFGGuider, "outer_sample", watched)
+        assert run(sd15, made).success
+    return starts[0]
+
+
+def steered_stock(setting, frames, seed_behavior=None, start=0.0):
+    made = stock("steered", frames)
+    made |= {name: part for name, part in graph(setting, frames).items() if name in ("sweep", "camera")}
+    made["steered"] = node(
+        "GenPhotoApplyCamera",
+        model=["lift", 0],
+        camera=["camera", 0],
+        strength=1.0,
+        start_percent=start,
+        end_percent=1.0,
+    )
+    if seed_behavior:
+        made["seeds"] = node("LatentBatchSeedBehavior", samples=["empty", 0], seed_behavior=seed_behavior)
+        made["sample"]["inputs"]["latent_image"] = ["seeds", 0]
+    return made
+
+
+@pytest.mark.parametrize("setting", ["shutter_speed", "focal_length"])
+def test_noise_of_a_fixed_batch_seed_is_as_strong_in_every_frame(sd15, monkeypatch, setting):
+    noise = start_noise(sd15, monkeypatch, steered_stock(setting, 4, "fixed"))
+    assert noise.flatten(1).std(1).tolist() == pytest.approx([1.0] * 4, abs=0.05)
+    assert (noise[1:] - noise[:-1]).flatten(1).abs().mean(1).min() > 0.1
+
+
+def test_a_camera_that_starts_late_does_not_shape_the_noise(sd15, monkeypatch):
+    late = start_noise(sd15, monkeypatch, steered_stock("focal_length", 3, start=0.5))
+    early = start_noise(sd15, monkeypatch, steered_stock("focal_length", 3))
+    own = torch.randn(3, 16, 16, 24, generator=torch.Generator().manual_seed(SAMPLING["seed"]))
+    assert torch.allclose(late, sweep_noise(own, torch.ones(1, 3), TINY.own_noise), atol=1e-6)
+    assert (early - late)[1:].abs().mean() > 0.1
+
+
+def test_another_schedule_after_the_lift_is_named_on_the_node(sd15):
+    made = graph(frames=2)
+    made["schedule"] = node("ModelSamplingDiscrete", model=["lift", 0], sampling="v_prediction", zsnr=True)
+    made["sample"]["inputs"]["model"] = ["schedule", 0]
+    assert "trained on linear betas" in said(run(sd15, made))
+
+
+def test_a_latent_without_frames_is_refused(sd15):
+    import nodes
+
+    (model, _, _) = sd15.call("GenPhotoEmbeddedModel")
+    (lifted,) = sd15.call("GenPhotoLiftModel", model=model, motion_module="genphoto_tiny_motion.safetensors")
+    words = [[torch.zeros(1, 30, 128), {}]]
+    with pytest.raises(ValueError, match="holds no frames"):
+        nodes.common_ksampler(
+            lifted, 1, 2, 1.0, "euler", "simple", words, words, {"samples": torch.zeros(0, 16, 16, 24)}
+        )
+
+
+def test_room_is_made_before_the_camera_encoder_works(sd15, monkeypatch):
+    """Its activations at the embedding's size are some ten times as large as its input."""
+    import comfy.model_management
+
+    asked, load = [], comfy.model_management.load_models_gpu
+
+    def watched(models, *args, memory_required=0, **kwargs):
+        asked.append(memory_required)
+        return load(models, *args, memory_required=memory_required, **kwargs)
+
+    monkeypatch.setattr(comfy.model_management, "load_models_gpu", watched)
+    (_, clip, _) = sd15.call("GenPhotoEmbeddedModel")
+    spec = {"setting": "focal_length", "first": 24.0, "last": 70.0, "focal_length_mm": 24.0}
+    camera, _, _ = sd15.call("CameraSweepSpec", frames=5, spacing="linear", setting=spec, **BASE_CAMERA)
+    asked.clear()
+    sd15.call(
+        "DifferentialCameraEncode", clip=clip, sweep=camera, camera_adapter="genphoto_tiny_focal_length.safetensors"
+    )
+    height, width = (side // TINY.embedding_downscale for side in TINY.image_size)
+    assert max(asked) >= 10 * 5 * 6 * height * width * 4
