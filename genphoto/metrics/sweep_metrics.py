@@ -130,6 +130,10 @@ def measure_sweep(
             f"Depth of {disparity.shape[1]} x {disparity.shape[0]} pixels does not fit frames of {frames.shape[3]} x "
             f"{frames.shape[2]}. Resize the depth to the frames with nearest neighbor."
         )
+    if disparity is not None and not bool(disparity.isfinite().all()):
+        raise ValueError(
+            "Depth holds values that are no numbers (NaN or infinite). It must be disparity in 1/m, 0 for infinity."
+        )
     cameras = sweep.cameras
     asked_for = tuple(q.name for q in QUANTITIES if q.asked_for(cameras))
     wanted = tuple(q.name for q in QUANTITIES) if cross_talk else asked_for
