@@ -26,14 +26,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # a console of few characters, when all files are written
     try:
-        args = _parser().parse_args(argv)
-        args.run(args)
+        try:
+            args = _parser().parse_args(argv)
+            args.run(args)
+            status = 0
+        except SystemExit as stop:
+            status = int(stop.code or 0)
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains as it ends
         return READER_GONE
-    except SystemExit as stop:
-        return int(stop.code or 0)
     except MissingDepth as error:
         print(f"genphoto: error: {error} Use --depth FILE.", file=sys.stderr)
         return 2
@@ -43,12 +45,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("genphoto: error: there is not enough memory. Ask for smaller frames by --size.", file=sys.stderr)
         return 2
     except (ValueError, OSError) as error:
-        print(f"genphoto: error: {' '.join(str(error).split())}", file=sys.stderr)
+        said = str(error)
+        if isinstance(error, OSError) and error.filename is not None:
+            said = f"{error.filename} cannot be used: {error.strerror}. Check the path."
+        print(f"genphoto: error: {' '.join(said.split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("genphoto: stopped; unfinished files were removed.", file=sys.stderr)
         return 130
-    return 0
+    return status
 
 
 def _parser() -> Parser:

@@ -61,6 +61,13 @@ def to_photo_image(image: torch.Tensor) -> torch.Tensor:
     return picture.expand(3, -1, -1).clamp(0, 1)
 
 
+def require_frames(name: str, images: torch.Tensor) -> torch.Tensor:
+    """An IMAGE (F,H,W,C) that holds at least one frame."""
+    if not len(images):
+        raise ValueError(f"{name} holds no frames. Connect the frames of a sweep.")
+    return images
+
+
 def to_disparity(depth: torch.Tensor | dict, kind: str, near_m: float, far_m: float) -> torch.Tensor:
     """Disparity (H,W) [1/m] from a depth IMAGE or MASK, or from the geometry of Depth Anything 3 or MoGe."""
     if isinstance(depth, dict):

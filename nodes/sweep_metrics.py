@@ -14,7 +14,7 @@ from ..genphoto.metrics.following import likeness, require_prompt
 from ..genphoto.metrics.plot import plot_report
 from ..genphoto.metrics.sweep_metrics import measure_sweep
 from . import comfy_host
-from .photographs import DEPTH_KINDS, DEPTH_SOCKETS, depth_range, to_disparity, to_photo_image
+from .photographs import DEPTH_KINDS, DEPTH_SOCKETS, depth_range, require_frames, to_disparity, to_photo_image
 from .sockets import Sweep
 
 LARGEST_WEIGHT, SMALLEST_WEIGHT = 10.0, 1e-8  # of a trained text projection; CLIP's are around 0.01
@@ -133,10 +133,10 @@ class GenPhotoSweepMetrics(io.ComfyNode):
         if (clip is None) != (clip_vision is None):
             raise ValueError("Following the prompt needs both halves of one CLIP: connect clip and clip_vision.")
         report = measure_sweep(
-            _frames(images),
+            _frames("images", images),
             sweep,
             disparity=None if depth is None else to_disparity(depth, depth_kind, near_m, far_m).cpu(),
-            reference=None if reference is None else _frames(reference),
+            reference=None if reference is None else _frames("reference", reference),
             cross_talk=cross_talk,
             on_progress=comfy_host.progress(),
         )
@@ -155,9 +155,9 @@ class GenPhotoSweepMetrics(io.ComfyNode):
         )
 
 
-def _frames(images: torch.Tensor) -> torch.Tensor:
+def _frames(name: str, images: torch.Tensor) -> torch.Tensor:
     """(F,3,H,W) on the CPU from an IMAGE (F,H,W,C)."""
-    return torch.stack([to_photo_image(image[None]) for image in images]).cpu()
+    return torch.stack([to_photo_image(image[None]) for image in require_frames(name, images)]).cpu()
 
 
 def _following(clip: CLIP, clip_vision: ClipVisionModel, images: torch.Tensor, prompt: str) -> tuple[float, ...]:

@@ -4,6 +4,7 @@ import torch
 from comfy_api.latest import io, ui
 
 from ..genphoto.camera.sweep import CameraSweep
+from .photographs import require_frames
 from .sockets import Sweep
 
 
@@ -42,11 +43,11 @@ class GenPhotoSweepViewer(io.ComfyNode):
     def execute(
         cls, images: torch.Tensor, sweep: CameraSweep | None = None, compare: torch.Tensor | None = None
     ) -> io.NodeOutput:
-        labels, compared = _labels(len(images), sweep), []
+        labels, compared = _labels(len(require_frames("images", images)), sweep), []
         for index in (~torch.isfinite(images).flatten(1).all(1)).nonzero().flatten().tolist():
             labels[index] += " (no picture: its values are NaN)"
         if compare is not None:
-            times, rest = divmod(len(images), len(compare))
+            times, rest = divmod(len(images), len(require_frames("compare", compare)))
             if rest:
                 raise ValueError(
                     f"compare holds {_frames(len(compare))}, images {len(images)}. Connect as many frames to compare "

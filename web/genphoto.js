@@ -1,8 +1,10 @@
-// The sweep viewer, a DOM widget that LiteGraph, Vue nodes and App mode all show; and the colors of our sockets.
+// The sweep viewer, a DOM widget that LiteGraph, Vue nodes and App mode all show; the colors of our sockets; and names of
+// files that are filled in as in core's SaveImage.
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
 
 const VIEWER = "GenPhotoSweepViewer";
+const SAVER = "GenPhotoSaveSweep";
 const SOCKETS = { GENPHOTO_SWEEP: "#3fb8a6", GENPHOTO_CAMERA: "#c8a06a" };
 const LEAST_HEIGHT = 150;
 const STACK = 0.8; // of a picture's aspect: a stage narrower than this shows pictures better one above the other
@@ -284,6 +286,12 @@ function replaceRemoved() {
   }
 }
 
+// %date:yyyy-MM-dd% and %Node.widget%, which core replaces in what is sent for its own nodes only; the workflow keeps them.
+function fillInPrefix(node) {
+  const prefix = node.widgets.find(({ name }) => name === "filename_prefix");
+  prefix.serializeValue = () => window.comfyAPI.utils.applyTextReplacements(app, prefix.value);
+}
+
 // A palette, whenever it is loaded, empties the colors of the sockets that it does not know.
 function colorSockets() {
   for (const [type, color] of Object.entries(SOCKETS)) {
@@ -307,6 +315,7 @@ app.registerExtension({
   },
 
   nodeCreated(node) {
+    if (node.constructor.comfyClass === SAVER) fillInPrefix(node);
     if (node.constructor.comfyClass !== VIEWER) return;
     // In flags, which ComfyUI saves but neither executes nor takes for a reason to run again.
     const viewer = makeViewer(

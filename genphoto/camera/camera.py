@@ -84,6 +84,6 @@ class Camera:
             raise ValueError(f"Unknown camera field(s) {unknown}. Known: {sorted(known)}.")
         try:
             parts = {name: kind(**state[name]) for name, kind in PARTS.items() if isinstance(state.get(name), dict)}
-        except TypeError as error:
+        except (TypeError, OverflowError) as error:
             raise ValueError(f"A camera's sensor or aperture is incomplete or has unknown fields: {error}.") from None
         return cls(**{**state, **parts})

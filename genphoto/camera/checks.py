@@ -17,12 +17,12 @@ def require_in_range(
         number = math.nan
     if not low <= number <= high:  # also refuses NaN
         unit = f" {unit}" if unit else ""
-        shown = f"{number:g}{unit}" if math.isfinite(number) else _short(value)
-        raise ValueError(f"{name} = {shown} is not between {low:g} and {high:g}{unit}. {advice}")
+        said = f"{number:g}{unit}" if math.isfinite(number) else shown(value)
+        raise ValueError(f"{name} = {said} is not between {low:g} and {high:g}{unit}. {advice}")
     return number
 
 
-def _short(value: object) -> str:
+def shown(value: object) -> str:
     """What was given in its place, in at most 60 characters; the digits of an endless number are not printed."""
     text = f"a number of {value.bit_length()} bits" if isinstance(value, int) else repr(value)
     return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 3] + "..."

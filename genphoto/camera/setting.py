@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from torch import Generator, Tensor
 
 from .camera import Camera
-from .checks import require_in_range
-from .notation import decimal, plain
+from .checks import require_in_range, shown
+from .value_text import chosen, spellings, split_values
 
 if TYPE_CHECKING:
     from .photo import Photo
@@ -97,15 +97,25 @@ class CameraSetting:
         return f"{self.format(self.domain[0])} to {self.format(self.domain[1])}"
 
     def parse(self, value: float | str) -> float:
-        """A number, or text such as "35 mm", "1/125" or "f/2.8", as a value of this setting within its limits."""
-        number = self._number(value) if isinstance(value, str) else value
-        return require_in_range(self.label, number, self.unit, *self.limits)
+        """A number, or text such as "35 mm", "1/125" or "f/2,8", as a value of this setting within its limits."""
+        if not isinstance(value, str):
+            return require_in_range(self.label, value, self.unit, *self.limits)
+        numbers = [self._number(spelling, value) for spelling in spellings(value)]
+        return chosen(self.label, value, self.unit, numbers, self.limits)
 
-    def _number(self, text: str) -> float:
+    def split(self, text: str) -> list[str]:
+        """The values of a text, each for `parse`."""
+        return split_values(self.label, text, self._can_parse)
+
+    def _can_parse(self, text: str) -> bool:
         try:
-            bare = decimal(plain(text).lower())
-        except ValueError as error:
-            raise ValueError(f"{self.label}: {error}.") from None
+            self.parse(text)
+        except ValueError:
+            return False
+        return True
+
+    def _number(self, spelling: str, text: str) -> float:
+        bare = spelling.lower()
         if self.prefix:
             bare = bare.removeprefix(self.prefix).removeprefix(self.prefix.rstrip("/"))
         match = _NUMBER.fullmatch(bare)
@@ -117,7 +127,7 @@ class CameraSetting:
             example = self.format(float(f"{sum(self.domain) / 2:.2g}"))
             units = ", ".join(dict.fromkeys([self.unit, *self.units]))
             raise ValueError(
-                f"{self.label} = {text!r} cannot be read as a value in {self.unit}. "
+                f"{self.label} = {shown(text)} cannot be read as a value in {self.unit}. "
                 f"Write a number between {self.limits[0]:g} and {self.limits[1]:g}, alone or with a unit of {units}, "
                 f'such as "{example}".'
             ) from None

@@ -10,7 +10,6 @@ from typing import Any
 
 from .camera import Camera
 from .checks import require_in_range
-from .notation import split_values
 from .setting import CameraSetting
 from .settings import SETTINGS, setting_named
 
@@ -154,7 +153,7 @@ class CameraSweep:
     def from_json(cls, text: str) -> CameraSweep:
         """The inverse of `to_json`; every value is validated again."""
         try:
-            document: Any = json.loads(text)
+            document: Any = json.loads(text.removeprefix("\ufeff"))
         except (ValueError, RecursionError) as error:  # a number of 5,000 digits; 100,000 brackets
             raise ValueError(f"This is not a camera sweep: not valid JSON ({error}).") from None
         if not isinstance(document, dict) or document.get("format") != FORMAT:
@@ -174,10 +173,7 @@ class CameraSweep:
 
 def _parsed(setting: CameraSetting, values: Sequence[float | str]) -> tuple[float, ...]:
     if isinstance(values, str):
-        try:
-            values = split_values(values)
-        except ValueError as error:
-            raise ValueError(f"{setting.label}: {error}.") from None
+        values = setting.split(values)
     elif hasattr(values, "tolist"):  # an array or a tensor
         values = values.tolist()
     if not isinstance(values, Sequence) or not values:

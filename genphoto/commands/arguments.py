@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from ..camera.checks import LONGEST_SHOWN
-from ..camera.notation import decimal, plain
+from ..camera.value_text import normalized, spellings
 
 LARGEST_PICTURE_PX = 178_956_970  # what Pillow opens
 
@@ -35,7 +35,7 @@ def number(low: float, high: float, unit: str = "", whole: bool = False) -> Call
 
     def read(text: str) -> float:
         try:
-            value = int(plain(text)[:20]) if whole else float(decimal(plain(text)))
+            value = int(normalized(text)[:20]) if whole else _one(spellings(text), low, high)
         except ValueError:
             value = math.nan
         if not low <= value <= high:  # also refuses NaN
@@ -44,6 +44,12 @@ def number(low: float, high: float, unit: str = "", whole: bool = False) -> Call
         return value
 
     return read
+
+
+def _one(found: list[str], low: float, high: float) -> float:
+    """The number that a text means; NaN where a comma may be decimal or of thousands."""
+    decimal, *grouped = map(float, found)
+    return decimal if not grouped else math.nan if low <= decimal <= high else grouped[-1]
 
 
 def file_path(text: str) -> Path:
@@ -58,7 +64,9 @@ DISTANCE_M = number(1e-3, 1e6, "m")
 
 def picture_size(text: str) -> tuple[int, int]:
     """(height, width) [px] of WIDTHxHEIGHT."""
-    match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", plain(text).lower().replace("\N{MULTIPLICATION SIGN}", "x"))
+    match = re.fullmatch(
+        r"([1-9]\d{0,4})x([1-9]\d{0,4})", normalized(text).lower().replace("\N{MULTIPLICATION SIGN}", "x")
+    )
     if not match or int(match[1]) * int(match[2]) > LARGEST_PICTURE_PX:
         raise ValueError(
             f"{text[:LONGEST_SHOWN]!r} is not a size in pixels, 1 to 99999 each way and at most "

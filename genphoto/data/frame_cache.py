@@ -35,7 +35,6 @@ class FrameCache(Dataset):
         self.dataset = dataset
         self.folder = Path(folder)
         self._told: dict[int, list[dict]] = {}
-        self._frames: dict[int, np.ndarray] = {}
         self._require_same_data_set()
 
     def __len__(self) -> int:
@@ -48,9 +47,8 @@ class FrameCache(Dataset):
     def __getitem__(self, at: tuple[int, int]) -> SweepExample:
         _, index = at
         block, row = divmod(index, BLOCK)
-        if block not in self._frames:
-            self._frames[block] = np.load(self._filled(block), mmap_mode="r")
-        frames = torch.from_numpy(self._frames[block][row].astype(np.float32) / 255)
+        kept = np.load(self._filled(block), mmap_mode="r")  # opened anew: a system has a limit of open files
+        frames = torch.from_numpy(kept[row].astype(np.float32) / 255)
         return replace(self.described(index), frames=frames)
 
     def described(self, index: int) -> SweepExample:
@@ -114,9 +112,9 @@ class LatentCache(Dataset):
         on_example: Callable[[int], None] = lambda done: None,
     ):
         self.frames = frames
-        path = frames.folder / f"latents-{name}.npy"
-        if not path.exists():
-            with _written(path) as file:
+        self.path = frames.folder / f"latents-{name}.npy"
+        if not self.path.exists():
+            with _written(self.path) as file:
                 for index in range(len(frames)):
                     latents = encode(frames[0, index].frames).half().cpu().numpy()
                     if index == 0:
@@ -124,7 +122,15 @@ class LatentCache(Dataset):
                         np.lib.format.write_array_header_1_0(file, told)
                     file.write(latents.tobytes())
                     on_example(index + 1)
-        self.latents = np.load(path, mmap_mode="r")
+        self.latents = np.load(self.path, mmap_mode="r")
+
+    def __getstate__(self) -> dict[str, object]:
+        """Without the latents, which another process finds in the file."""
+        return {"frames": self.frames, "path": self.path}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__ |= state
+        self.latents = np.load(self.path, mmap_mode="r")
 
     def __len__(self) -> int:
         return len(self.frames)

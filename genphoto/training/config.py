@@ -29,6 +29,7 @@ RANGES = {
     "workers": (-1, inf),
     "steps": (1, inf),
     "batch_size": (1, inf),
+    "accumulate": (1, inf),
     "learning_rate": (1e-9, 1),
     "warmup": (0, inf),
     "decay": (0, 1),
@@ -126,6 +127,7 @@ class StageConfig:
         train: the parts that learn, of those that LEARNING names for the kind; the others are frozen.
         steps: optimizer steps.
         batch_size: sweeps per step (in "image" and "autoencoder": single frames), over all processes.
+        accumulate: parts of a batch that follow one another before a step, so that less memory is needed at once.
         learning_rate: highest.
         warmup: steps until the learning rate is reached.
         decay: share of the steps, at the end, in which it falls to a hundredth.
@@ -150,6 +152,7 @@ class StageConfig:
     train: tuple[str, ...]
     steps: int
     batch_size: int
+    accumulate: int = 1
     learning_rate: float = 1e-4
     warmup: int = 100
     decay: float = 0.3
@@ -173,6 +176,11 @@ class StageConfig:
         _require(f"{where}: kind", self.kind, tuple(LEARNING))
         _require_ranges(where, self)
         learning = LEARNING[self.kind]
+        if self.batch_size % self.accumulate:
+            raise ValueError(
+                f"{where}: batch_size = {self.batch_size} cannot be cut into accumulate = {self.accumulate} equal "
+                "parts. Choose a divisor."
+            )
         if not self.train:
             raise ValueError(f"{where}: train = [] is empty. Use at least one of: {', '.join(learning)}.")
         for part in self.train:

@@ -37,6 +37,8 @@ def load_config(path: str | Path) -> TrainConfig:
         return config_from(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path} is not valid TOML: {error}.") from None
+    except RecursionError:
+        raise ValueError(f"{path} is not valid TOML: nested too deep.") from None
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 import pickle
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -156,14 +158,13 @@ def train_stage(
     for step, batch in enumerate(loader, state.step):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(stage, step)
-        value = loss(batch)
-        accelerator.backward(value)
+        value = _accumulated(loss, batch, stage.accumulate, accelerator)
         accelerator.clip_grad_norm_(learning.values(), stage.clip_gradient)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         if average and not accelerator.optimizer_step_was_skipped:
             _follow(average, learning, min(stage.ema, (step + 1) / (step + 10)))
-        state.losses.append(accelerator.reduce(value.detach(), "mean").item())
+        state.losses.append(_finite(accelerator.reduce(value, "mean").item(), stage, step))
         done = step + 1
         on_step(done, state.losses[-1])
         bar.update(1)
@@ -182,6 +183,38 @@ def train_stage(
     bar.close()
     _copy(learning, average)
     return state
+
+
+def _accumulated(loss: nn.Module, batch: Mapping[str, Any], count: int, accelerator: Accelerator) -> Tensor:
+    """Gradients of a batch in `count` parts one after another; the mean loss, without gradient."""
+    total = 0.0
+    for index in range(count):
+        part = {name: _part(value, index, count) for name, value in batch.items()}
+        with accelerator.no_sync(loss) if index < count - 1 else nullcontext():
+            value = loss(part) / count
+            accelerator.backward(value)
+        total = total + value.detach()
+    return total
+
+
+def _part(value: Any, index: int, count: int) -> Any:
+    if not isinstance(value, Tensor):
+        return value
+    if len(value) % count:
+        raise ValueError(
+            f"{len(value)} examples of a process cannot be cut into accumulate = {count} equal parts. Choose a "
+            "batch_size that is a multiple of accumulate times the number of processes."
+        )
+    return value.chunk(count)[index]
+
+
+def _finite(loss: float, stage: StageConfig, step: int) -> float:
+    if not math.isfinite(loss):
+        raise ValueError(
+            f"The loss of stage {stage.name} is {loss} in step {step + 1}: the training has diverged and is stopped. "
+            "The last checkpoint is from before; lower learning_rate or clip_gradient, or use precision bf16 or no."
+        )
+    return loss
 
 
 def _follow(average: Mapping[str, Tensor], learning: Mapping[str, nn.Parameter], decay: float) -> None:

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from accelerate import PartialState
 from tqdm import tqdm
 
 from ..camera.settings import setting_named
@@ -24,7 +25,7 @@ from .parts import Parts
 
 log = logging.getLogger(__name__)
 
-FREE = ("name", "steps", "save_every", "sample_every")  # may change while a stage is stopped
+FREE = ("name", "steps", "accumulate", "save_every", "sample_every")  # may change while a stage is stopped
 FREE_DATA = ("cache", "workers")
 
 
@@ -32,7 +33,7 @@ def train(config: TrainConfig, folder: Path, *, cpu: bool = False, only: str | N
     """Train all stages, going on where an earlier run stopped; the result is in `folder`/result.
 
     Args:
-        config: what to train.
+        config: what to train. Of several processes the main one writes the result and returns its files.
         folder: checkpoints, loss curves (TensorBoard), pictures and the result.
         cpu: even where there is an accelerator.
         only: name of the last stage to train; None for all.
@@ -49,6 +50,8 @@ def train(config: TrainConfig, folder: Path, *, cpu: bool = False, only: str | N
     stages = config.stages[: names.index(only) + 1] if only is not None else config.stages
     for stage in stages:
         run_stage(config, stage, parts, dataset, folder / stage.name, cpu)
+    if not PartialState(cpu=cpu).is_main_process:
+        return []
     return export(parts, config, {name for stage in stages for name in stage.train}, folder / "result")
 
 
@@ -92,7 +95,7 @@ def run_stage(
         folder,
         accelerator,
         seed=config.seed,
-        workers=(os.cpu_count() or 1) if config.data.workers < 0 else config.data.workers,
+        workers=workers_of(config.data, accelerator.num_processes),
         origin=origin,
         on_step=report,
         on_sample=sample,
@@ -101,6 +104,13 @@ def run_stage(
         writer.close()
     accelerator.wait_for_everyone()
     return state
+
+
+def workers_of(data: DataConfig, processes: int) -> int:
+    """Processes that prepare examples for each of `processes` that train; -1 shares the cores among all."""
+    if data.workers >= 0:
+        return data.workers
+    return max((os.cpu_count() or 1) // processes, 1)
 
 
 def parts_of(config: TrainConfig) -> Parts:

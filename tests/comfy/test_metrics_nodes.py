@@ -233,3 +233,13 @@ def test_a_zoom_with_reference_needs_no_opencv(measured, monkeypatch):
     score = json.loads(found["report"])["published"]["focal_length"]
     assert score["correlation"] is None
     assert "OpenCV" in score["reason"]
+
+
+def test_metrics_of_a_batch_without_frames_are_refused(comfy):
+    from genphoto.camera.sweep import CameraSweep
+
+    options = {"prompt": "", "cross_talk": False, "depth_kind": "disparity, white is near", "near_m": 1.0, "far_m": 9.0}
+    with pytest.raises(ValueError, match=r"images holds no frames\. Connect"):
+        comfy.call(
+            "GenPhotoSweepMetrics", images=torch.ones(0, 64, 64, 3), sweep=CameraSweep({"bokeh": [2]}), **options
+        )

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import torch
 from PIL import Image
 
 from .base_camera import BASE_CAMERA
@@ -96,3 +97,12 @@ def test_batches_that_do_not_fit_are_refused(comfy, batches, message):
     failed = comfy.run(graph(**batches))
     assert not failed.success
     assert re.search(message, failed.error)
+
+
+@pytest.mark.parametrize("empty", ["images", "compare"])
+def test_a_batch_without_frames_is_refused(comfy, empty):
+    batches = {"images": torch.ones(2, 16, 24, 3), "compare": torch.ones(1, 16, 24, 3)} | {
+        empty: torch.ones(0, 16, 24, 3)
+    }
+    with pytest.raises(ValueError, match=rf"{empty} holds no frames\. Connect"):
+        comfy.call("GenPhotoSweepViewer", **batches)

@@ -3,6 +3,8 @@
 A sweep applies several settings in this order: a lens first, then its iris, then the time that the iris implies.
 """
 
+import copyreg
+
 from ..setting import CameraSetting
 from .aperture import APERTURE
 from .bokeh import BOKEH
@@ -19,6 +21,10 @@ SETTINGS: tuple[CameraSetting, ...] = (
     COLOR_TEMPERATURE,
     TINT,
 )
+
+
+# Settings hold functions without a name of their own; processes that are started anew get them by theirs.
+copyreg.pickle(CameraSetting, lambda setting: (setting_named, (setting.name,)))
 
 
 def setting_named(name: str) -> CameraSetting:
