@@ -198,7 +198,9 @@ def _steps(on_progress: Progress | None, count: int) -> Callable[[], None]:
 
 
 def _blur(frames: Tensor, zooms: Sequence[float], cameras: Sequence[Camera], disparity: Tensor | None) -> Measurement:
-    sharp = sharpest(cameras)
+    asked, sharp = requested_zooms(cameras), sharpest(cameras)
+    if disparity is None and len(set(asked)) == 1 and max(requested_k(cameras)) >= BLUR_CHANGES_K:
+        zooms = asked  # one depth per patch is fitted over all frames, for which all must have the same patches
     pairs: list[Pair] = pairs_at_one_scale(frames, zooms, sharp)
     if zooms[sharp] != 1:
         disparity = None  # it is that of the first frame, which shows another part of the scene

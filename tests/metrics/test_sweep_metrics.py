@@ -97,6 +97,17 @@ def test_blur_fakes_no_zoom_and_stays_measurable_without_depth():
     assert max(map(abs, unasked.errors)) < 0.5
 
 
+def test_a_zoom_that_cross_talk_finds_does_not_take_the_blur_away(sequence):
+    """Without depth, blur is compared at one scale only; more that is measured is no reason to measure less."""
+    sweep, frames = SWEEPS["blur"], sequence("coffee", "blur").clone()
+    closer = torch.nn.functional.interpolate(frames[2:], scale_factor=1.02, mode="bilinear")
+    frames[2:] = closer[..., 1:129, 1:193]
+    alone, all_ = (measure_sweep(frames, sweep, cross_talk=also).measurements for also in (False, True))
+    assert all_["zoom"].measured[3] == pytest.approx(1.02, abs=0.01)
+    assert None not in all_["blur"].measured[:2]
+    assert all_["blur"].measured == alone["blur"].measured
+
+
 def test_cross_talk_is_found(sequence):
     frames = sequence("coffee", "color_temperature")
     darker = (frames * torch.tensor([1, 0.9, 0.8, 0.7])[:, None, None, None]).clamp(0, 1)
