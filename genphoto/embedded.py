@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .checkpoint import TinyModelFile, load, tiny_model
+from .checkpoint import Sampling, TinyModelFile, load, tiny_model
 
 ASSETS = Path(__file__).parent / "assets"
 IMAGE_MODEL = ASSETS / "genphoto_tiny.safetensors"
 MOTION_FOLDER = ASSETS / "motion"
 MOTION = MOTION_FOLDER / "genphoto_tiny_motion.safetensors"
 CAMERA_FOLDER = ASSETS / "camera"
-GUIDANCE_SCALE = 2.5  # at which its colors and exposures are those of its training pictures
+GUIDANCE_SCALE = Sampling().guidance_scale
 
 
 def camera_path(setting: str) -> Path:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -17,7 +18,10 @@ from .model.differential import camera_embedding, camera_prompts, coarse_prior, 
 from .model.diffusers_host import LiftedUNet
 from .model.lift import ActiveCamera, CameraMerges
 from .model.noise import sweep_noise
+from .model.trained_range import TrainingRange, unsteered, with_reach
 from .sampling import OnStep, sample, start_noise
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,7 @@ class SweepGenerator:
         encoder, merges: of one camera adapter.
         setting: what that adapter steers.
         variant: which coarse prior it was trained on, "published" or "physical".
+        values: lowest and highest value it was trained on; None for those of the released adapters.
     """
 
     model: LiftedUNet
@@ -38,6 +43,7 @@ class SweepGenerator:
     merges: CameraMerges
     setting: CameraSetting
     variant: str
+    values: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         lift, camera = self.model.lift.architecture, self.encoder.architecture
@@ -65,9 +71,13 @@ class SweepGenerator:
 
         `size` is (height, width) [px], default the size on which the adapter was trained.
 
+        What the adapter cannot show of the sweep is logged as a warning.
+
         Raises:
             ValueError: the adapter does not steer this sweep, or no picture can have this size.
         """
+        for concern in self.concerns(sweep):
+            log.warning("%s", concern)
         architecture = self.encoder.architecture
         height, width = checked_size(size or architecture.image_size, architecture)
         camera = self.camera(sweep, strength)
@@ -85,6 +95,20 @@ class SweepGenerator:
             on_step=on_step,
         )
         return self.image_model.to_pictures(latents)
+
+    @property
+    def trained(self) -> TrainingRange:
+        """What the camera adapter was trained on."""
+        return TrainingRange(self.setting, self.values or self.setting.domain, self.variant, self.encoder.architecture)
+
+    def with_reach(self, sweep: CameraSweep) -> CameraSweep:
+        """The sweep, knowing what of it the frames can show."""
+        return with_reach(sweep, {self.setting.name: self.trained.values})
+
+    def concerns(self, sweep: CameraSweep) -> list[str]:
+        """What of a sweep the frames will not show, or not well, as sentences."""
+        left = replace(sweep, reach=unsteered(sweep, [self.setting.name]))
+        return [*self.trained.concerns(sweep), *left.limitations]
 
     def noise(self, sweep: CameraSweep, seed: int, size: tuple[int, int], strength: float = 1.0) -> Tensor:
         """What the sampling of a sweep starts from: (F,C,h,w) for pictures of size (height, width) [px]."""

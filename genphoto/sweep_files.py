@@ -20,6 +20,7 @@ from torch import Tensor
 
 from .animation import animated_webp
 from .camera.camera import Camera
+from .camera.settings import setting_named
 from .camera.sweep import CameraSweep
 from .contact_sheet import contact_sheet, to_picture
 from .exif import BYTES_IN_JPEG, exif, xmp
@@ -70,7 +71,7 @@ class SweepFiles:
         """Write `names` into a folder that exists, from frames (3,H,W) in [0,1] sRGB, one per camera.
 
         Raises:
-            ValueError: a file cannot be written, or its format cannot hold what belongs into it.
+            ValueError: a frame holds NaN, a file cannot be written, or its format cannot hold what belongs into it.
         """
         labels, count = self.sweep.captions, len(self.sweep)
         paths = iter([folder / name for name in self.names])
@@ -127,11 +128,21 @@ class SweepFiles:
         self, words: str, number: int | None = None, camera: Camera | None = None, workflow: bool = True
     ) -> bytes:
         frame = {"frame": number, "color_temperature_k": camera.color_temperature_k} if camera else {}
-        if camera and self.sweep.captions[number - 1] != self.sweep.labels[number - 1]:
-            frame["asked_for_in_vain"] = self.sweep.captions[number - 1]
+        if number is not None and (reached := self._reached(number - 1)):
+            frame["not_reached"] = reached
         comment = {"synthetic_image": self.origin, **frame, "sweep": json.loads(self.sweep.to_json())}
         said = f"Synthetic image, {self.origin}. {words}"
         return exif(said, comment, camera, self.workflow if workflow else {})
+
+    def _reached(self, index: int) -> dict[str, dict[str, float]]:
+        """Setting -> what a frame asks of it, and what is shown in place of that."""
+        found = {name: self.sweep.shortfalls(name).get(index) for name in self.sweep.reach}
+        camera = self.sweep.cameras[index]
+        return {
+            name: {"asked": setting_named(name).read(camera), "reached": value}
+            for name, value in found.items()
+            if value is not None
+        }
 
     def _require_size(self, picture: Image.Image) -> None:
         for kind in (self.format, *(["webp"] if self.fps else [])):

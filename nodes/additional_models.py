@@ -3,6 +3,8 @@
 from comfy.model_patcher import ModelPatcher
 
 KEY = "genphoto"  # of our additional models
+LIFT = "lift"  # role of the motion modules
+SAMPLING = "genphoto_sampling"  # attachment of a MODEL that tells how it wants to be sampled
 ROLE = "genphoto_role"  # attachment that tells them apart; clones on every device keep it, but not their order
 
 

@@ -22,9 +22,10 @@ from ..genphoto.model.differential import (
     setting_values,
     steered_setting,
 )
+from ..genphoto.model.trained_range import TrainingRange
 from . import comfy_host
 
-WORKING_SET = 16  # memory that the camera encoder takes, in sizes of its input
+WORKING_SET = 20  # memory that the camera encoder takes, in sizes of its input: 16.7 of the published one's tensors
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +74,8 @@ def encode(
     if file.setting is None:
         log.info("The camera adapter does not say which setting it steers; taken for one of %s.", setting.label.lower())
     values = setting_values(sweep, setting)
+    trained = TrainingRange(setting, file.values or setting.domain, file.variant, file.architecture)
+    comfy_host.warn(*trained.concerns(sweep))
     hidden = hidden_states(clip, camera_prompts(values, setting))
     if hidden.shape[-1] != file.architecture.text_width:
         raise ValueError(
@@ -80,8 +83,6 @@ def encode(
             f"one is {type(clip.cond_stage_model).__name__} ({hidden.shape[-1]} wide). Connect the CLIP of the MODEL "
             "that is lifted: of an SD 1.5 checkpoint, or of 'Embedded Model' for the adapters genphoto_tiny."
         )
-    if sweep.beyond_training:
-        comfy_host.warn(sweep.beyond_training)
     prior = coarse_prior(sweep, setting, values, file.variant, file.architecture.embedding_size)
     embedding = camera_embedding(prior, hidden)
     working = comfy_host.managed(encoder)

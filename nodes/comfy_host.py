@@ -1,4 +1,4 @@
-"""ComfyUI's side of the work: which device, how networks are loaded, how progress is shown, how a run is cancelled."""
+"""ComfyUI's side of the work: devices, how networks are loaded, how progress and warnings are shown, how a run ends."""
 
 import logging
 from collections.abc import Callable
@@ -14,6 +14,7 @@ from server import PromptServer
 
 LAYERS = comfy.ops.manual_cast  # cast their weights to the input as it comes, from wherever they are kept
 PROGRESS_STEPS = 1000
+WARNING = "genphoto.warning"  # the event on which web/genphoto.js writes on a node
 
 log = logging.getLogger(__name__)
 
@@ -45,11 +46,14 @@ def stop_if_cancelled() -> None:
     comfy.model_management.throw_exception_if_processing_interrupted()
 
 
-def warn(text: str) -> None:
-    """Say something about the node that is running: on the node, where it stays, and in the log."""
-    log.warning(text)
-    if context := get_executing_context():
-        PromptServer.instance.send_progress_text(text, context.node_id)
+def warn(*sentences: str) -> None:
+    """Tell the user what does not stop the run: in the log, and on the node that is running."""
+    for sentence in sentences:
+        log.warning("%s", sentence)
+    running = get_executing_context()
+    if sentences and running is not None:
+        told = {"node": running.node_id, "text": "\n".join(sentences)}
+        PromptServer.instance.send_sync(WARNING, told, PromptServer.instance.client_id)
 
 
 def to_image(frames: torch.Tensor) -> torch.Tensor:

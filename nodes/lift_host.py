@@ -10,16 +10,15 @@ import torch
 from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import WrapperExecutor, WrappersMP
 
-from ..genphoto.model.noise import sweep_noise
-from . import comfy_host
-from .additional_models import additional, with_additional
+from ..genphoto.model.noise import drawn_apart, sweep_noise
+from . import comfy_host, sampling_concerns
+from .additional_models import LIFT, SAMPLING, additional, with_additional
 from .camera_condition import CameraCondition
-from .noise_schedule import FullNoise, linear_betas
+from .noise_schedule import linear_betas
 from .sweep_run import AppliedCamera, SweepRun
 from .unet_sites import applied_at_sites, mismatch
 
 KEY = "genphoto"  # of our wrappers and, within a run, of its SweepRun in the transformer options
-LIFT = "lift"  # role of the motion modules among the additional models
 CAMERAS = "genphoto_cameras"  # in the model options: the cameras applied to a clone, a tuple
 
 
@@ -77,7 +76,18 @@ def apply_camera(
     return steered
 
 
-def _sample(executor: WrapperExecutor, noise: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+def _sample(
+    executor: WrapperExecutor,
+    noise: torch.Tensor,
+    latent_image: torch.Tensor,
+    sampler: Any,
+    sigmas: torch.Tensor,
+    denoise_mask: torch.Tensor | None = None,
+    callback: Any = None,
+    disable_pbar: bool = False,
+    seed: int | None = None,
+    **kwargs: Any,
+) -> torch.Tensor:
     """Around a sampling run: its options are a copy for this run, so what is put there ends with it.
 
     The frames of a sweep share a part of their noise, where the motion modules were trained so. A camera shapes it if
@@ -85,16 +95,29 @@ def _sample(executor: WrapperExecutor, noise: torch.Tensor, *args: Any, **kwargs
     """
     guider = executor.class_obj
     sampling = guider.model_patcher.get_model_object("model_sampling")
-    if not isinstance(sampling, FullNoise):
-        comfy_host.warn(
-            "The motion modules were trained on linear betas, which a ModelSampling node after 'Lift Model' has "
-            "replaced: frames may be washed out. Put it before 'Lift Model', or remove it."
-        )
     run = SweepRun(noise.shape, guider.model_options.get(CAMERAS, ()), sampling)
     guider.model_options["transformer_options"][KEY] = run
-    own_noise = additional(guider.model_patcher, LIFT).model.architecture.own_noise
+    architecture = additional(guider.model_patcher, LIFT).model.architecture
+    own_noise = architecture.own_noise
+    drawn = noise
+    if own_noise < 100:
+        drawn = drawn_apart(noise, run.frames, torch.Generator().manual_seed(((seed or 0) + 1) % 2**64))
+    advice = guider.model_patcher.get_attachment(SAMPLING)
+    if advice is None:
+        of_frames = sampling_concerns.of_size(latent_image, architecture)
+    else:
+        of_frames = sampling_concerns.of_advice(advice, guider, latent_image, sigmas)
+    comfy_host.warn(
+        *of_frames,
+        *sampling_concerns.of_schedule(sampling),
+        *sampling_concerns.of_noise(noise, drawn),
+        *sampling_concerns.of_cameras([applied.condition for applied in run.cameras]),
+    )
     larger = run.magnifications().expand(len(noise) // run.frames, -1)
-    return executor(sweep_noise(noise, larger, own_noise), *args, **kwargs)
+    started = sweep_noise(drawn, larger, own_noise)
+    made = executor(started, latent_image, sampler, sigmas, denoise_mask, callback, disable_pbar, seed, **kwargs)
+    comfy_host.warn(*sampling_concerns.of_result(made))
+    return made
 
 
 def _apply_model(

@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import folder_paths
@@ -12,10 +11,11 @@ from comfy.cli_args import args
 from comfy_api.latest import io, ui
 
 from ..genphoto.camera.sweep import CameraSweep
-from ..genphoto.exif import GENERATED, ORIGINS
+from ..genphoto.exif import ORIGINS
 from ..genphoto.sweep_files import FORMATS, SweepFiles, complete_or_nothing
 from . import comfy_host
 from .photographs import to_photo_image
+from .provenance import with_reach_of_makers
 from .sockets import Sweep
 
 
@@ -85,13 +85,13 @@ class GenPhotoSaveSweep(io.ComfyNode):
         animation: bool,
         fps: float,
     ) -> io.NodeOutput:
+        sweep = with_reach_of_makers(sweep, cls.hidden.prompt)
         count, rest = divmod(len(images), len(sweep))
         if rest or not count:
             raise ValueError(
                 f"images holds {len(images)} pictures, but the sweep has {len(sweep)} frames. Connect the sweep that "
                 "the pictures were made with, and all of its frames (of several sweeps, all frames of each)."
             )
-        sweep = replace(sweep, steered=origin == GENERATED)
         folder, name, number, subfolder = _place(filename_prefix, images)
         sweeps = [
             SweepFiles(

@@ -15,6 +15,7 @@ from ..genphoto.metrics.plot import plot_report
 from ..genphoto.metrics.sweep_metrics import measure_sweep
 from . import comfy_host
 from .photographs import DEPTH_KINDS, DEPTH_SOCKETS, depth_range, require_frames, to_disparity, to_photo_image
+from .provenance import with_reach_of_makers
 from .sockets import Sweep
 
 LARGEST_WEIGHT, SMALLEST_WEIGHT = 10.0, 1e-8  # of a trained text projection; CLIP's are around 0.01
@@ -113,6 +114,7 @@ class GenPhotoSweepMetrics(io.ComfyNode):
                 ),
                 io.String.Output("report", tooltip="All numbers, with reasons where there are none, as JSON."),
             ],
+            hidden=[io.Hidden.prompt],
         )
 
     @classmethod
@@ -132,6 +134,7 @@ class GenPhotoSweepMetrics(io.ComfyNode):
     ) -> io.NodeOutput:
         if (clip is None) != (clip_vision is None):
             raise ValueError("Following the prompt needs both halves of one CLIP: connect clip and clip_vision.")
+        sweep = with_reach_of_makers(sweep, cls.hidden.prompt)
         report = measure_sweep(
             _frames("images", images),
             sweep,

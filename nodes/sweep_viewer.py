@@ -4,7 +4,9 @@ import torch
 from comfy_api.latest import io, ui
 
 from ..genphoto.camera.sweep import CameraSweep
+from . import comfy_host
 from .photographs import require_frames
+from .provenance import with_reach_of_makers
 from .sockets import Sweep
 
 
@@ -43,9 +45,17 @@ class GenPhotoSweepViewer(io.ComfyNode):
     def execute(
         cls, images: torch.Tensor, sweep: CameraSweep | None = None, compare: torch.Tensor | None = None
     ) -> io.NodeOutput:
+        if sweep is not None:
+            sweep = with_reach_of_makers(sweep, cls.hidden.prompt)
         labels, compared = _labels(len(require_frames("images", images)), sweep), []
-        for index in (~torch.isfinite(images).flatten(1).all(1)).nonzero().flatten().tolist():
-            labels[index] += " (no picture: its values are NaN)"
+        if lost := [i for i, image in enumerate(images) if not torch.isfinite(image).all()]:
+            for index in lost:
+                labels[index] += " (no picture: NaN)"
+            shown = ", ".join(str(index + 1) for index in lost)
+            comfy_host.warn(
+                f"Frame {shown} of {len(images)} holds NaN and is shown black. Lower cfg or the strength of the camera "
+                "or a LoRA; else run ComfyUI with --force-fp32."
+            )
         if compare is not None:
             times, rest = divmod(len(images), len(require_frames("compare", compare)))
             if rest:

@@ -18,16 +18,15 @@ from comfy.patcher_extension import WrapperExecutor, WrappersMP
 from torch import Tensor
 
 from ..genphoto.checkpoint import TinyModelFile
-from ..genphoto.embedded import GUIDANCE_SCALE, IMAGE_MODEL, load_tiny_model
+from ..genphoto.embedded import IMAGE_MODEL, load_tiny_model
 from ..genphoto.model.autoencoder import DOWNSCALE, Autoencoder
-from ..genphoto.model.config import TINY
 from . import comfy_host
+from .additional_models import LIFT, SAMPLING, additional
+from .sampling_concerns import of_advice
 from .tiny_text import clip_of
 
 MODEL_TYPES = {"epsilon": comfy.model_base.ModelType.EPS, "v_prediction": comfy.model_base.ModelType.V_PREDICTION}
 VALUES_PER_PIXEL = 100  # of the picture, that the autoencoder holds at once
-KEY = "genphoto_embedded"  # of our wrapper
-MOST_GUIDANCE = 2 * GUIDANCE_SCALE  # colors clip beyond
 EVEN_PICTURES = 256  # enough to fit the 17 numbers of each primary color
 
 
@@ -50,27 +49,25 @@ def model_of(file: TinyModelFile, latent_format: comfy.latent_formats.LatentForm
     weights = {names[key]: value for key, value in file.weights["unet"].items()}
     network.diffusion_model.load_state_dict(weights, strict=True)
     model = comfy_host.managed(network, disable_dynamic=True)
-    model.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, KEY, _sample_as_trained)
+    model.set_attachments(SAMPLING, file.sampling)
+    model.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, SAMPLING, _sample)
     return model
 
 
-def _sample_as_trained(
-    executor: WrapperExecutor, noise: Tensor, latent: Tensor, sampler: Any, sigmas: Tensor, *args: Any, **kwargs: Any
+def _sample(
+    executor: WrapperExecutor,
+    noise: Tensor,
+    latent_image: Tensor,
+    sampler: Any,
+    sigmas: Tensor,
+    *args: Any,
+    **kwargs: Any,
 ) -> Tensor:
-    """Around a sampling run: says on the node what makes a mosaic of this small model's pictures."""
-    guider, (height, width) = executor.class_obj, TINY.image_size
-    size = tuple(DOWNSCALE * n for n in noise.shape[-2:])
-    largest = guider.model_patcher.get_model_object("model_sampling").sigma_max
-    amiss = []
-    if not all(0.5 < got / trained < 1.5 for got, trained in zip(size, TINY.image_size, strict=True)):
-        amiss.append(f"{size[1]} x {size[0]} pixels (made for {width} x {height})")
-    if getattr(guider, "cfg", GUIDANCE_SCALE) > MOST_GUIDANCE:
-        amiss.append(f"cfg {guider.cfg:g} (made for {GUIDANCE_SCALE:g})")
-    if not torch.any(latent) and sigmas[0] < 0.9 * largest:
-        amiss.append("a scheduler that starts below the largest noise (made for 'simple')")
-    if amiss:
-        comfy_host.warn(f"Embedded Model is sampled with {', '.join(amiss)}: expect a mosaic or wrong colors.")
-    return executor(noise, latent, sampler, sigmas, *args, **kwargs)
+    """Around a sampling run: what it was not trained on is told. The run of a lifted MODEL tells it itself."""
+    model = executor.class_obj.model_patcher
+    if additional(model, LIFT) is None:
+        comfy_host.warn(*of_advice(model.get_attachment(SAMPLING), executor.class_obj, latent_image, sigmas))
+    return executor(noise, latent_image, sampler, sigmas, *args, **kwargs)
 
 
 class EmbeddedModel(comfy.supported_models_base.BASE):

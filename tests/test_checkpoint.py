@@ -14,7 +14,8 @@ import torch
 from torch import nn
 
 from genphoto import checkpoint
-from genphoto.checkpoint import CameraFile, MotionFile, disk
+from genphoto.checkpoint import CameraFile, MotionFile, Sampling, disk
+from genphoto.embedded import load_tiny_model
 from genphoto.model.camera_encoder import DifferentialCameraEncoder
 from genphoto.model.config import PUBLISHED, Architecture
 from genphoto.model.lift import CameraMerges, Lift
@@ -236,6 +237,19 @@ def test_what_a_camera_adapter_does_not_know_stays_unknown(tmp_path):
     file = camera_file(setting=None, variant="published", frames=None)
     again = checkpoint.camera_adapter(*saved_by_us(tmp_path, file), "c.safetensors")
     assert (again.setting, again.variant, again.frames) == (None, "published", None)
+
+
+def test_the_values_of_the_training_are_read_without_the_weights(tmp_path):
+    saved_by_us(tmp_path, camera_file(values=(2.0, 20.0)), "told.safetensors")
+    assert checkpoint.trained_on(tmp_path / "told.safetensors") == ("bokeh", (2.0, 20.0))
+    assert checkpoint.camera_adapter(*checkpoint.load(tmp_path / "told.safetensors"), "told").values == (2.0, 20.0)
+    saved_by_us(tmp_path, camera_file())
+    assert checkpoint.trained_on(tmp_path / "file.safetensors") == ("bokeh", None)
+    torch.save(released_camera(), tmp_path / "released.ckpt")
+    assert checkpoint.trained_on(tmp_path / "released.ckpt") == (None, None)
+    whole = (tmp_path / "told.safetensors").read_bytes()
+    (tmp_path / "half.safetensors").write_bytes(whole[: len(whole) // 2])
+    assert "half.safetensors is incomplete" in refused(checkpoint.trained_on, tmp_path / "half.safetensors")
 
 
 def test_metadata_say_what_the_file_is(tmp_path):
@@ -483,6 +497,10 @@ def released_wide():
         ({"variant": "other"}, "Unknown variant 'other'. Variants: physical, published"),
         ({"frames": "many"}, "frames = 'many'"),
         ({"frames": "0"}, "frames = '0'"),
+        ({"values": "1"}, "values = '1', which is not"),
+        ({"values": "[30, 1]"}, "which is not [lowest, highest]"),
+        ({"values": "[1, NaN]"}, "which is not [lowest, highest]"),
+        ({"values": "{"}, "which is not [lowest, highest]"),
         ({"architecture": "{"}, "its architecture cannot be read"),
         ({"architecture": "[1]"}, "its architecture cannot be read (no dictionary)"),
         ({"architecture": json.dumps(TINY.to_dict() | {"text_width": 0})}, "its architecture cannot be read"),
@@ -646,3 +664,14 @@ def test_only_finite_weights_are_written(tmp_path, bad):
     message = refused(checkpoint.save_motion_module, tmp_path / "m.safetensors", MotionFile(TINY, weights))
     assert "down.0.0.proj_in.weight" in message
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_tiny_model_tells_how_it_wants_to_be_sampled(tmp_path):
+    file = load_tiny_model()
+    assert file.sampling == Sampling(192, 128, 2.5, "simple")
+    told = replace(file, sampling=Sampling(96, 64, 3.0, "normal"))
+    checkpoint.save_tiny_model(tmp_path / "told.safetensors", told)
+    assert load_tiny_model(tmp_path / "told.safetensors").sampling == told.sampling
+    state, metadata = checkpoint.load(tmp_path / "told.safetensors")
+    message = refused(checkpoint.tiny_model, state, metadata | {"sampling": '{"steps": 3}'}, "told.safetensors")
+    assert "its metadata are damaged or lost" in message

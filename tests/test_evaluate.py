@@ -65,6 +65,16 @@ def report(out):
     return json.loads((out / "report.json").read_text())["sequences"]
 
 
+def test_what_the_frames_could_not_show_is_the_first_finding(tmp_path, frames, out):
+    made = write_folder(tmp_path / "made", frames)
+    sweep = CameraSweep({"focal_length": [24, 35, 60]}, reach={"focal_length": (24, 50)})
+    (made / "sweep.json").write_text(sweep.to_json(), encoding="utf-8")
+    assert run(made, "--out", out) == 0
+    told = "Focal length: the camera adapter was trained on 24 mm to 50 mm; frame 3 (asked: 60 mm) will look"
+    assert report(out)[0]["findings"][0].startswith(told)
+    assert told in (out / "report.html").read_text()
+
+
 def test_a_gif_is_measured_and_the_page_stands_alone(gif, out, capsys):
     assert run(gif, *ASKED, "--out", out) == 0
     (found,) = report(out)

@@ -29,7 +29,7 @@ from genphoto.model.diffusers_host import LiftedUNet
 from genphoto.model.lift import CameraMerges, Lift
 
 from .random_weights import random_
-from .test_sweep_files import assert_says
+from .test_sweep_files import assert_says, exif_of
 
 TINY = Architecture(channels=(32, 64), heads=4, encoder_blocks=1, image_size=(64, 96), text_width=32)
 SWEEP = CameraSweep({"focal_length": [24, 35, 50]})
@@ -261,6 +261,42 @@ def test_an_adapter_that_does_not_say_its_setting_takes_the_one_of_the_sweep(run
     status, printed, _ = run(camera="unnamed.safetensors")
     assert status == 0
     assert "unnamed.safetensors does not say which setting it steers: taken as focal_length" in printed
+
+
+def test_what_the_adapter_does_not_reach_is_told_everywhere(run, tmp_path, caplog):
+    zoom = ["--setting", "focal_length", "--values", "50", "200"]
+    assert run(*zoom, "--setting", "shutter_speed", "--values", "0.5", "0.1")[0] == 0
+    zoomed, unsteered = caplog.messages
+    assert "trained on 24 mm to 70 mm; frame 2 (asked: 200 mm) will look about like 70 mm" in zoomed
+    assert "Shutter speed: no camera adapter steers it; frame 2 (asked: 1/10 s)" in unsteered
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names[:2] == ["01_50mm_0.5s.png", "02_200mm_1-10s.png"]
+    written = CameraSweep.from_json((tmp_path / "out" / "sweep.json").read_text())
+    assert written.captions == ("50 mm, 0.5 s", "200 mm, 1/10 s (asked; adapter reaches 70 mm, 0.5 s)")
+    for name, caption in zip(names, written.captions, strict=False):
+        tags, comment = exif_of(tmp_path / "out" / name)
+        assert caption in tags["ImageDescription"]
+        assert ("not_reached" in comment) == ("asked" in caption)
+    assert comment["not_reached"] == {
+        "focal_length": {"asked": 200.0, "reached": 70.0},
+        "shutter_speed": {"asked": 0.1, "reached": 0.5},
+    }
+    assert tags["FocalLength"] == 200
+
+
+def test_the_embedded_model_tells_what_it_was_not_trained_on(tmp_path, caplog):
+    argv = ["generate", "--scene", "a red ball", "--setting", "bokeh", "--values", "1", "40", "--steps", "1"]
+    assert main([*argv, "--device", "cpu", "--cfg", "8", "--size", "64x64", "--out", str(tmp_path / "out")]) == 0
+    size, blur = caplog.messages
+    assert size.endswith("beyond its training: size 64 x 64 (use 192 x 128); cfg 8 (use 2.5).")
+    assert "trained on K 1 to K 30; frame 2 (asked: K 40)" in blur
+
+
+def test_the_range_of_an_adapter_that_tells_it_counts(generator, caplog):
+    sweep = CameraSweep({"focal_length": [24, 60]})
+    assert replace(generator, values=(24.0, 50.0)).with_reach(sweep).reach == {"focal_length": (24.0, 50.0)}
+    assert generator.with_reach(sweep) == sweep
+    assert generator.concerns(sweep) == []
 
 
 SHUTTER = ["--setting", "shutter_speed", "--values", "0.1", "0.5"]

@@ -213,16 +213,6 @@ def test_a_pillow_that_writes_no_camera_tags_is_refused():
     require_written(whole, ExifTags.Base.FNumber)
 
 
-def test_a_value_that_no_adapter_reached_is_said_in_exif(tmp_path):
-    sweep = CameraSweep({"focal_length": [24, 200]}, steered=True)
-    reached, not_reached = written(tmp_path, sweep)[:2]
-    assert not_reached.name == "02_200mm.png"
-    named, comment = exif_of(not_reached)
-    assert "200 mm (asked for; trained on 24 mm to 70 mm)" in named["ImageDescription"]
-    assert comment["asked_for_in_vain"] == "200 mm (asked for; trained on 24 mm to 70 mm)"
-    assert "asked_for_in_vain" not in exif_of(reached)[1]
-
-
 def test_equal_frames_all_survive_in_an_animation(tmp_path):
     pictures = torch.cat([frames()[:1], torch.ones_like(frames())])
     sweep = CameraSweep({"shutter_speed": [0.1, 1, 2, 4]})

@@ -1,11 +1,12 @@
-// The sweep viewer, a DOM widget that LiteGraph, Vue nodes and App mode all show; the colors of our sockets; and names of
-// files that are filled in as in core's SaveImage.
+// The sweep viewer, a DOM widget that LiteGraph, Vue nodes and App mode all show; warnings on nodes; the colors of our
+// sockets; and names of files that are filled in as in core's SaveImage.
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
 
 const VIEWER = "GenPhotoSweepViewer";
 const SAVER = "GenPhotoSaveSweep";
 const SOCKETS = { GENPHOTO_SWEEP: "#3fb8a6", GENPHOTO_CAMERA: "#c8a06a" };
+const WARNING = "genphoto.warning"; // the event that nodes/comfy_host.py sends, and the widget that shows it
 const LEAST_HEIGHT = 150;
 const STACK = 0.8; // of a picture's aspect: a stage narrower than this shows pictures better one above the other
 const WHEEL_STEP = 50; // of deltaY [px] per frame; one notch of a mouse is 100 or more
@@ -88,6 +89,10 @@ const STYLE = `
     appearance: none; width: 12px; height: 12px; margin-top: -5px; border-radius: 50%; background: currentColor;
   }
   input::-moz-range-thumb { width: 12px; height: 12px; border: 0; border-radius: 50%; background: currentColor; }
+}
+.genphoto-warning {
+  overflow: auto; border-radius: 6px; background: #54370d; color: #ffdf9e; font: 12px/1.35 Inter, system-ui, sans-serif;
+  p { margin: 0; padding: 6px 8px; white-space: pre-line; user-select: text; }
 }
 [data-testid="linear-widgets"] .genphoto { min-height: 320px; }
 :root { ${Object.entries(SOCKETS).map(([type, color]) => `--color-datatype-${type}: ${color};`).join(" ")} }
@@ -292,6 +297,44 @@ function fillInPrefix(node) {
   prefix.serializeValue = () => window.comfyAPI.utils.applyTextReplacements(app, prefix.value);
 }
 
+// The node of an execution: "12:5" is node 5 in the subgraph of node 12.
+function nodeAt(id) {
+  let graph = app.rootGraph;
+  let node;
+  for (const part of String(id ?? "").split(":")) {
+    node = graph?.getNodeById(part);
+    graph = node?.subgraph;
+  }
+  return node;
+}
+
+function warn({ detail: { node: id, text } }) {
+  const node = nodeAt(id);
+  app.extensionManager.toast.add({ severity: "warn", summary: node?.title ?? "GenPhoto", detail: text, life: 20000 });
+  if (!node) return;
+  forget(node);
+  const element = Object.assign(document.createElement("div"), { className: "genphoto-warning" });
+  const words = element.appendChild(Object.assign(document.createElement("p"), { textContent: text }));
+  const height = node.size[1];
+  const widget = node.addDOMWidget(WARNING, "GENPHOTO_WARNING", element, {
+    serialize: false,
+    hideOnZoom: false,
+    getMinHeight: () => words.offsetHeight || 60,
+  });
+  widget.serialize = false;
+  widget.heightBefore = height;
+  new ResizeObserver(() => node.setSize([node.size[0], Math.max(height, node.computeSize()[1])])).observe(words);
+}
+
+// What was said of a node's last run need not be true of the one that starts.
+function forget(node) {
+  const said = node?.widgets?.find(({ name }) => name === WARNING);
+  if (!said) return;
+  said.onRemove?.();
+  node.widgets.splice(node.widgets.indexOf(said), 1);
+  node.setSize([node.size[0], said.heightBefore]);
+}
+
 // A palette, whenever it is loaded, empties the colors of the sockets that it does not know.
 function colorSockets() {
   for (const [type, color] of Object.entries(SOCKETS)) {
@@ -312,6 +355,8 @@ app.registerExtension({
   setup() {
     document.head.append(Object.assign(document.createElement("style"), { textContent: STYLE }));
     colorSockets();
+    api.addEventListener(WARNING, warn);
+    api.addEventListener("executing", ({ detail }) => forget(nodeAt(detail)));
   },
 
   nodeCreated(node) {

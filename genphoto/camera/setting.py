@@ -86,16 +86,6 @@ class CameraSetting:
         """Whether it changes the f-number: then rendering needs the distance of things."""
         return any(self.write(self.base, value).f_number != self.base.f_number for value in self.domain)
 
-    def is_trained(self, value: float) -> bool:
-        """Whether a camera adapter has learned this value: it lies in the domain."""
-        low, high = self.domain
-        return low * (1 - 1e-3) <= value <= high * (1 + 1e-3)
-
-    @property
-    def trained_range(self) -> str:
-        """The domain in photographer's units: "24 mm to 70 mm"."""
-        return f"{self.format(self.domain[0])} to {self.format(self.domain[1])}"
-
     def parse(self, value: float | str) -> float:
         """A number, or text such as "35 mm", "1/125" or "f/2,8", as a value of this setting within its limits."""
         if not isinstance(value, str):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .camera import Camera
@@ -16,7 +16,6 @@ from .settings import SETTINGS, setting_named
 FORMAT = "genphoto-sweep"
 VERSION = 1
 MOST_FRAMES = 10000
-FLAGS = ("dial", "steered")  # written only where they are true
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -30,7 +29,8 @@ class CameraSweep:
             first setting.
         dial: what a color temperature means. False: that of the light (2000 K is orange). True: what the camera's
             white-balance dial says under unchanged light (2000 K is blue).
-        steered: the frames are made by camera adapters, which reach no further than they were trained.
+        reach: setting name -> (lowest, highest) value that what makes the frames can show, where it is known: frames
+            that ask for more look like the nearest of the two.
 
     Raises:
         ValueError: no setting, no frames, lists of different lengths, a value that cannot be read or is out of range,
@@ -40,7 +40,7 @@ class CameraSweep:
     values: Mapping[str, Sequence[float]]
     base: Camera | None = None
     dial: bool = False
-    steered: bool = False
+    reach: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.values:
@@ -49,6 +49,7 @@ class CameraSweep:
         if self.base is None:
             object.__setattr__(self, "base", next(iter(given.values()))[0].base)
         parsed = {s.name: _parsed(s, given[s.name][1]) for s in SETTINGS if s.name in given}
+        object.__setattr__(self, "reach", {name: _ends_of(name, ends) for name, ends in self.reach.items()})
         lengths = {name: len(values) for name, values in parsed.items()}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"Settings that vary together need the same number of values, got {lengths}.")
@@ -105,30 +106,42 @@ class CameraSweep:
 
     @property
     def captions(self) -> tuple[str, ...]:
-        """The labels, with what of them was asked for in vain: "200 mm (asked for; trained on 24 mm to 70 mm)"."""
-        lines = []
-        for index in range(len(self)):
-            values = ((s, self.values[s.name][index]) for s in self.settings)
-            lines.append(", ".join(s.format(v) + self._in_vain(s, v) for s, v in values))
-        return tuple(lines)
+        """The labels, and what is shown in their place where a value is out of reach."""
+        reached: dict[int, list[str]] = {}
+        for name in self.reach:
+            for index, value in self.shortfalls(name).items():
+                reached.setdefault(index, []).append(setting_named(name).format(value))
+        notes = {index: f" (asked; adapter reaches {', '.join(values)})" for index, values in reached.items()}
+        return tuple(label + notes.get(index, "") for index, label in enumerate(self.labels))
+
+    def shortfalls(self, name: str) -> dict[int, float]:
+        """Index of every frame that asks for more than the reach of a setting -> the value that it reaches."""
+        setting, (low, high) = setting_named(name), self.reach[name]
+        asked = [setting.read(camera) for camera in self.cameras]
+        reached = [min(max(value, low), high) for value in asked]
+        pairs = enumerate(zip(asked, reached, strict=True))
+        return {index: end for index, (value, end) in pairs if not math.isclose(value, end, rel_tol=1e-4)}
 
     @property
-    def beyond_training(self) -> str:
-        """A sentence on the frames that no camera adapter reaches; "" where there are none."""
+    def limitations(self) -> tuple[str, ...]:
+        """A sentence for every setting whose reach the sweep leaves."""
         said = []
-        for setting in self.settings:
-            frames = [str(i) for i, v in enumerate(self.values[setting.name], 1) if not setting.is_trained(v)]
-            if frames:
-                said.append(
-                    f"{setting.label} of frame {', '.join(frames)} is outside {setting.trained_range}, on which camera "
-                    "adapters were trained: the frame will not show what was asked for. Stay inside, or render it by "
-                    "physics from a frame that is."
-                )
-        return " ".join(said)
-
-    def _in_vain(self, setting: CameraSetting, value: float) -> str:
-        reached = not self.steered or setting.is_trained(value)
-        return "" if reached else f" (asked for; trained on {setting.trained_range})"
+        for name in self.reach:
+            setting, frames = setting_named(name), self.shortfalls(name)
+            if not frames:
+                continue
+            low, high = map(setting.format, self.reach[name])
+            knows, advice = f"the camera adapter was trained on {low} to {high}", "Sweep within that range."
+            if low == high:
+                knows, advice = "no camera adapter steers it", "Add the adapter of this setting, or do not sweep it."
+            numbers = ", ".join(str(index + 1) for index in frames)
+            asked = ", ".join(setting.format(float(f"{setting.read(self.cameras[i]):.4g}")) for i in frames)
+            shown = " and ".join(dict.fromkeys(map(setting.format, frames.values())))
+            what = "frame" if len(frames) == 1 else "frames"
+            said.append(
+                f"{setting.label}: {knows}; {what} {numbers} (asked: {asked}) will look about like {shown}. {advice}"
+            )
+        return tuple(said)
 
     def focused_at(self, distance_m: float) -> CameraSweep:
         """The same sweep with every camera focused at this distance [m]."""
@@ -146,7 +159,9 @@ class CameraSweep:
         """The sweep as a JSON document that `from_json` reads back equal."""
         values = {name: list(values) for name, values in self.values.items()}
         document = {"format": FORMAT, "version": VERSION, "values": values, "base": self.base.to_dict()}
-        document |= {name: True for name in FLAGS if getattr(self, name)}
+        document |= {"dial": True} if self.dial else {}
+        if self.reach:
+            document["reach"] = {name: list(ends) for name, ends in self.reach.items()}
         return json.dumps(document, indent=2)
 
     @classmethod
@@ -164,11 +179,12 @@ class CameraSweep:
             )
         if not all(isinstance(document.get(part), dict) for part in ("values", "base")):
             raise ValueError('This camera sweep is incomplete: it needs "values" and "base", each an object.')
-        flags = {name: document.get(name, False) for name in FLAGS}
-        for name, value in flags.items():
-            if not isinstance(value, bool):
-                raise ValueError(f'This camera sweep is damaged: "{name}" is {value!r}, not true or false.')
-        return cls(document["values"], Camera.from_dict(document["base"]), **flags)
+        reach = document.get("reach", {})
+        if not isinstance(reach, dict):
+            raise ValueError(f'"reach" of this camera sweep is {reach!r}, not an object of [lowest, highest] values.')
+        if not isinstance(dial := document.get("dial", False), bool):
+            raise ValueError(f'This camera sweep is damaged: "dial" is {dial!r}, not true or false.')
+        return cls(document["values"], Camera.from_dict(document["base"]), dial, reach)
 
 
 def _parsed(setting: CameraSetting, values: Sequence[float | str]) -> tuple[float, ...]:
@@ -179,6 +195,16 @@ def _parsed(setting: CameraSetting, values: Sequence[float | str]) -> tuple[floa
     if not isinstance(values, Sequence) or not values:
         raise ValueError(f"{setting.label}: the sweep has no values. Give at least one, in {setting.unit}.")
     return tuple(setting.parse(value) for value in values)
+
+
+def _ends_of(name: str, ends: Sequence[float]) -> tuple[float, float]:
+    setting = setting_named(name)
+    if isinstance(ends, str) or not isinstance(ends, Sequence) or len(ends) != 2:
+        raise ValueError(f"The reach of {name} is {ends!r}. Give its lowest and highest value [{setting.unit}].")
+    low, high = map(setting.parse, ends)
+    if low > high:
+        raise ValueError(f"The reach of {name} goes from {low:g} down to {high:g}. Give the lowest value first.")
+    return low, high
 
 
 def _shares(count: int) -> list[float]:

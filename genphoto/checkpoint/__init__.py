@@ -7,10 +7,12 @@ shapes, never by its name, which only appears in messages.
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -22,7 +24,7 @@ from ..model.camera_encoder import DifferentialCameraEncoder
 from ..model.config import Architecture
 from ..model.lift import CameraMerges, Lift
 from ..model.temporal import Operations
-from .disk import load, save
+from .disk import load, read_metadata, save
 from .kinds import CAMERA_ADAPTER, IMAGE_LORA, MOTION_MODULE, RELEASES, WHERE, recognize, require, unwrap, wrong_kind
 from .layout import (
     MERGE,
@@ -34,7 +36,7 @@ from .layout import (
     require_layout,
     sites_architecture,
 )
-from .tiny_model import TinyModelFile, save_tiny_model, text_weights, tiny_model
+from .tiny_model import Sampling, TinyModelFile, save_tiny_model, text_weights, tiny_model
 
 __all__ = [
     "CAMERA_ADAPTER",
@@ -43,6 +45,7 @@ __all__ = [
     "RELEASES",
     "CameraFile",
     "MotionFile",
+    "Sampling",
     "TinyModelFile",
     "build_camera",
     "build_lift",
@@ -57,6 +60,7 @@ __all__ = [
     "save_tiny_model",
     "text_weights",
     "tiny_model",
+    "trained_on",
 ]
 
 FORMAT, VERSION = "genphoto", 1
@@ -95,6 +99,7 @@ class CameraFile:
         encoder: under the keys of `DifferentialCameraEncoder`, as stored; position codes in float32.
         merges: under the keys of `CameraMerges`.
         frames: length of the sweeps it was trained on; None where the file does not say it.
+        values: lowest and highest value it was trained on, in the setting's unit; None where the file does not say it.
     """
 
     setting: str | None
@@ -103,6 +108,7 @@ class CameraFile:
     encoder: dict[str, Tensor]
     merges: dict[str, Tensor]
     frames: int | None
+    values: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if self.variant not in VARIANTS:
@@ -165,16 +171,24 @@ def camera_adapter(state: State, metadata: Mapping[str, str] | None, name: str) 
     found = encoder_architecture(encoder, sites_architecture(merges))
     if own:
         architecture = _declared(metadata, found, (*SITE_FIELDS, *ENCODER_FIELDS), name)
-        told = (metadata.get("setting"), metadata.get("variant", ""), _frames(metadata, name))
+        told = (metadata.get("setting"), metadata.get("variant", ""), _frames(metadata, name), _values(metadata, name))
     else:
-        architecture, told = found, (None, "published", None)
+        architecture, told = found, (None, "published", None, None)
     require_layout(f"{name} (camera encoder)", encoder, architecture, DifferentialCameraEncoder)
     require_layout(f"{name} (camera merges)", merges, architecture, CameraMerges)
     require_finite(name, encoder | merges)
     try:
-        return CameraFile(*told[:2], architecture, encoder, merges, told[2])
+        return CameraFile(*told[:2], architecture, encoder, merges, *told[2:])
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
+
+
+def trained_on(path: str | os.PathLike[str]) -> tuple[str | None, tuple[float, float] | None]:
+    """The setting of a camera adapter and the values it was trained on, as `CameraFile` has them; no weight is read."""
+    metadata = read_metadata(path)
+    if metadata.get("format") != FORMAT:
+        return None, None
+    return metadata.get("setting"), _values(metadata, Path(path).name)
 
 
 def image_lora(state: State, name: str) -> dict[str, Tensor]:
@@ -212,6 +226,8 @@ def save_camera_adapter(path: str | os.PathLike[str], file: CameraFile) -> None:
     weights |= {f"merges.{key}": value for key, value in file.merges.items()}
     told = {"setting": file.setting, "variant": file.variant, "frames": file.frames}
     metadata = {key: str(value) for key, value in told.items() if value is not None}
+    if file.values is not None:
+        metadata["values"] = json.dumps(file.values)
     save(path, weights, _metadata(CAMERA_ADAPTER, file.architecture) | metadata)
 
 
@@ -279,6 +295,22 @@ def _frames(metadata: Mapping[str, str], name: str) -> int | None:
     if text is not None and not (text.isdecimal() and int(text)):
         raise ValueError(f"{name}: its metadata say frames = {text!r}. Convert the original file again.")
     return int(text) if text else None
+
+
+def _values(metadata: Mapping[str, str], name: str) -> tuple[float, float] | None:
+    text = metadata.get("values")
+    if text is None:
+        return None
+    try:
+        low, high = map(float, json.loads(text))
+    except (TypeError, ValueError):
+        low, high = 1.0, 0.0
+    if not -math.inf < low <= high < math.inf:
+        raise ValueError(
+            f"{name}: its metadata say values = {text!r}, which is not [lowest, highest]. Convert the original file "
+            "again."
+        )
+    return low, high
 
 
 def _lost_metadata(name: str) -> ValueError:

@@ -66,6 +66,23 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, str]]:
     )
 
 
+def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
+    """The metadata of a .safetensors file; those of any other are empty. Nothing else is read.
+
+    Raises:
+        ValueError: if a .safetensors file is incomplete.
+    """
+    path = Path(path)
+    with path.open("rb") as file:
+        if file.read(9)[8:] != b"{":
+            return {}
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            return file.metadata() or {}
+    except SafetensorError as error:
+        raise ValueError(f"{path.name} is incomplete or damaged ({_cause(error)}). {AGAIN}") from None
+
+
 def save(path: str | os.PathLike[str], weights: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     """Write a .safetensors file, all of it or nothing: an older file of that name survives every failure.
 

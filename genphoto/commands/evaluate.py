@@ -238,7 +238,7 @@ def _entry(
     known = numbers.is_file()
     if not known:
         found, drawing = _measure(frames, sweep, prompt, ruler, disparity, report)
-        _write(sheet, _encoded(contact_sheet(frames, sweep.labels, columns=COLUMNS, max_width=1200), "JPEG"))
+        _write(sheet, _encoded(contact_sheet(frames, sweep.captions, columns=COLUMNS, max_width=1200), "JPEG"))
         _write(plot, _encoded(drawing, "PNG"))
         _write(numbers, _json(found))  # last: it says that all is there
     return Entry(str(path), json.loads(numbers.read_bytes()), sheet.read_bytes(), plot.read_bytes()), known

@@ -6,7 +6,7 @@ Without weights it is the embedded tiny model.
 from __future__ import annotations
 
 import argparse
-import sys
+import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,6 +42,7 @@ FILES = {
     "lora": ("the image LoRA RealEstate10K_LoRA.ckpt", WEIGHTS),
     "config": ("a diffusers folder with the configuration and the tokenizer of SD 1.5", "the same place as --base"),
 }
+log = logging.getLogger(__name__)
 NEEDED = ("base", "motion", "camera")
 
 PUBLISHED_GUIDANCE_SCALE = 8.0
@@ -119,9 +120,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def generate_files(args: argparse.Namespace) -> None:
     """Generate a sweep of a scene into a folder."""
-    sweep = replace(read_sweep(args) or CameraSweep(read_values(args.settings)), steered=True)
-    if sweep.beyond_training:
-        print(f"genphoto: warning: {sweep.beyond_training}", file=sys.stderr)
+    sweep = read_sweep(args) or CameraSweep(read_values(args.settings))
     embedded = all(getattr(args, option) is None for option in FILES)
     if not embedded:
         _require_files(args)
@@ -141,7 +140,7 @@ def generate_files(args: argparse.Namespace) -> None:
                 strength=args.strength,
                 on_step=lambda step, _: bar.update(step - bar.n),
             )
-        files.write(folder, frames)
+        replace(files, sweep=generator.with_reach(sweep)).write(folder, frames)
 
 
 def _require_files(args: argparse.Namespace) -> None:
@@ -191,6 +190,10 @@ def _embedded_generator(args: argparse.Namespace, sweep: CameraSweep, device: st
 
     camera = checkpoint.camera_adapter(*checkpoint.load(path), path.name)
     checked_size(args.size or camera.architecture.image_size, camera.architecture)
+    height, width = args.size or camera.architecture.image_size
+    far = file.sampling.departures(width, height, _guidance_scale(args.cfg, embedded=True))
+    for concern in file.sampling.concerns(far):
+        log.warning("%s", concern)
     motion = checkpoint.motion_module(*checkpoint.load(MOTION), MOTION.name)
     return _assembled(tiny_image_model(file), motion, camera, device, torch.float32)
 
@@ -209,6 +212,7 @@ def _assembled(image_model, motion, camera, device: str, dtype: torch.dtype):
         merges.to(device, dtype),
         setting_named(camera.setting),
         camera.variant,
+        camera.values,
     )
 
 

@@ -156,9 +156,10 @@ def measure_sweep(
         fitted = F.interpolate(reference, frames.shape[2:], mode="bilinear", antialias=True)
         possible = compensated_consistency(fitted, cameras, disparity, sweep.dial)
         advance()
-    findings = _findings(frames, [measurements[name] for name in asked_for], consistency)
-    if sweep.steered and sweep.beyond_training:
-        findings = (sweep.beyond_training, *findings)
+    findings = (
+        *sweep.limitations,
+        *_findings(frames, [measurements[name] for name in asked_for], consistency),
+    )
     return SweepReport(tuple(sweep.values), asked_for, measurements, consistency, findings, scores, possible)
 
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+CHANCE = 5.0  # standard deviations of the correlation of two white noises
+ALIKE = 0.9  # the most that is asked of few numbers
 
 
 def sweep_noise(noise: Tensor, magnification: Tensor, own_percent: int) -> Tensor:
@@ -19,7 +23,7 @@ def sweep_noise(noise: Tensor, magnification: Tensor, own_percent: int) -> Tenso
     if own_percent == 100:
         return noise
     share = 1 - own_percent / 100
-    frames = _independent(noise.cpu().double().unflatten(0, magnification.shape))
+    frames = noise.cpu().double().unflatten(0, magnification.shape)
     rows, columns = (_seen(n, magnification.cpu().double()) for n in frames.shape[-2:])
     first = frames[:, :1]
     seen = _separably(rows, first, columns)
@@ -33,30 +37,18 @@ def sweep_noise(noise: Tensor, magnification: Tensor, own_percent: int) -> Tenso
     return mixed.flatten(0, 1).to(noise)
 
 
-def _independent(frames: Tensor) -> Tensor:
-    """Noise (S,F,C,h,w) of which no frame repeats the first: where one does, it is shifted, so that it is other noise.
+def drawn_apart(noise: Tensor, frames: int, generator: Generator) -> Tensor:
+    """Noise (S F,C,h,w) in which no frame repeats the first frame of its sweep: those that do are drawn anew.
 
-    ComfyUI's batch seeds may be fixed. Mixed with itself, noise would be stronger than that of frame 1.
+    `sweep_noise` mixes what is independent; of one noise with itself it would make more than unit variance. Frames
+    without noise stay so.
     """
-    count = frames.shape[1]
-    repeated = (frames == frames[:, :1]).flatten(2).all(2)
-    return torch.stack(
-        [
-            torch.where(
-                repeated[:, k, None, None, None],
-                frames[:, k].roll(_shift(k, count, frames), (-3, -2, -1)),
-                frames[:, k],
-            )
-            for k in range(count)
-        ],
-        1,
-    )
-
-
-def _shift(k: int, count: int, frames: Tensor) -> tuple[int, int, int]:
-    """Channels, rows and columns by which frame k of `count` is moved on; none for frame 0."""
-    height, width = frames.shape[-2:]
-    return k, (k * height) // count, (k * width) // count
+    directions = F.normalize(noise.float().unflatten(0, (-1, frames)).flatten(2), dim=2)
+    correlation = (directions @ directions[:, :1].mT).abs()[..., 0]
+    repeats = correlation > min(CHANCE * directions.shape[2] ** -0.5, ALIKE)
+    repeats[:, 0] = False
+    new = torch.randn(noise.shape, generator=generator).to(noise)
+    return torch.where(repeats.flatten()[:, None, None, None], new, noise)
 
 
 def _seen(size: int, magnification: Tensor) -> Tensor:

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import torch
 
+from ..camera.settings import setting_named
 from ..checkpoint import (
     CameraFile,
     MotionFile,
+    Sampling,
     TinyModelFile,
     cast,
     save_camera_adapter,
@@ -74,6 +76,7 @@ def export(parts: Parts, config: TrainConfig, trained: set[str], folder: Path) -
                 "text": cast(text_weights(model.text_encoder), torch.float16),
                 "autoencoder": weights(model.autoencoder),
             },
+            Sampling(*reversed(parts.architecture.image_size)),
         )
         save_tiny_model(place(IMAGE_MODEL), file)
     if "motion" in trained:
@@ -87,6 +90,7 @@ def export(parts: Parts, config: TrainConfig, trained: set[str], folder: Path) -
                 weights(adapter.encoder),
                 weights(adapter.merges),
                 config.data.frames,
+                setting_named(setting).domain,
             )
             save_camera_adapter(place(camera_path(setting)), file)
     return written

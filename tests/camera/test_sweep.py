@@ -1,3 +1,4 @@
+import json
 import math
 
 import pytest
@@ -137,20 +138,6 @@ def test_the_meaning_of_kelvin_belongs_to_the_sweep():
         CameraSweep.from_json(sweep.to_json().replace("true", "1"))
 
 
-def test_what_no_adapter_reaches_is_said_of_steered_frames_only():
-    sweep = CameraSweep({"focal_length": [24, 70, 200], "shutter_speed": [0.5, 0.5, 4]}, steered=True)
-    assert sweep.captions[:2] == sweep.labels[:2]
-    assert sweep.captions[2] == (
-        "200 mm (asked for; trained on 24 mm to 70 mm), 4 s (asked for; trained on 1/10 s to 1 s)"
-    )
-    assert "Focal length of frame 3 is outside 24 mm to 70 mm" in sweep.beyond_training
-    assert "Shutter speed of frame 3" in sweep.beyond_training
-    assert CameraSweep.from_json(sweep.to_json()) == sweep
-    physical = CameraSweep(sweep.values)
-    assert physical.captions == physical.labels == sweep.labels
-    assert CameraSweep({"focal_length": [24, 70]}, steered=True).beyond_training == ""
-
-
 def test_arrays_and_tensors_are_values():
     import numpy as np
     import torch
@@ -269,3 +256,63 @@ def test_aperture_priority_keeps_the_light():
 
 def test_repr_is_one_short_line():
     assert repr(CameraSweep({"focal_length": [24, 35]})) == "CameraSweep of focal length: 24 mm; 35 mm"
+
+
+REACH = {"focal_length": (24, 70)}
+
+
+def test_values_out_of_reach_are_told_beside_what_was_asked():
+    sweep = CameraSweep({"focal_length": [14, 24, 70, 100, 200]}, reach=REACH)
+    assert sweep.labels == ("14 mm", "24 mm", "70 mm", "100 mm", "200 mm")
+    assert sweep.captions == (
+        "14 mm (asked; adapter reaches 24 mm)",
+        "24 mm",
+        "70 mm",
+        "100 mm (asked; adapter reaches 70 mm)",
+        "200 mm (asked; adapter reaches 70 mm)",
+    )
+    assert sweep.limitations == (
+        "Focal length: the camera adapter was trained on 24 mm to 70 mm; frames 1, 4, 5 (asked: 14 mm, 100 mm, 200 mm) "
+        "will look about like 24 mm and 70 mm. Sweep within that range.",
+    )
+
+
+def test_a_reach_may_be_that_of_another_view_of_the_same_setting():
+    sweep = CameraSweep({"aperture": [2, 64], "shutter_speed": [0.5, 0.1]}, reach={"bokeh": (1, 30)})
+    assert sweep.captions == ("f/2, 0.5 s", "f/64, 1/10 s (asked; adapter reaches K 1)")
+    both = CameraSweep(sweep.values, sweep.base, reach={"bokeh": (1, 30), "shutter_speed": (0.5, 0.5)})
+    assert both.captions[1] == "f/64, 1/10 s (asked; adapter reaches K 1, 0.5 s)"
+    assert both.limitations[1] == (
+        "Shutter speed: no camera adapter steers it; frame 2 (asked: 1/10 s) will look about like 0.5 s. Add the "
+        "adapter of this setting, or do not sweep it."
+    )
+
+
+def test_a_sweep_within_its_reach_has_nothing_to_tell():
+    sweep = CameraSweep({"focal_length": [24, 70]}, reach=REACH)
+    assert sweep.captions == sweep.labels
+    assert sweep.limitations == ()
+
+
+def test_the_reach_survives_the_file():
+    sweep = CameraSweep({"focal_length": [24, 200]}, reach=REACH)
+    assert CameraSweep.from_json(sweep.to_json()) == sweep
+    assert sweep != CameraSweep({"focal_length": [24, 200]})
+    assert '"reach"' not in CameraSweep({"focal_length": [24, 200]}).to_json()
+
+
+@pytest.mark.parametrize(
+    ("reach", "message"),
+    [
+        ({"zoom": [1, 2]}, "Unknown camera setting 'zoom'"),
+        ({"focal_length": [24]}, r"The reach of focal_length is \[24\]\. Give its lowest and highest value \[mm\]"),
+        ({"focal_length": "24"}, "The reach of focal_length is '24'"),
+        ({"focal_length": [70, 24]}, "goes from 70 down to 24"),
+        ({"focal_length": [24, math.nan]}, "Focal length = nan is not between"),
+        ([24, 70], "not an object of"),
+    ],
+)
+def test_a_damaged_reach_is_refused(reach, message):
+    document = json.loads(CameraSweep({"focal_length": [24, 200]}).to_json()) | {"reach": reach}
+    with pytest.raises(ValueError, match=message):
+        CameraSweep.from_json(json.dumps(document))

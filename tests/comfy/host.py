@@ -41,7 +41,7 @@ class Result:
     executed: list[str]  # the nodes that ran, in order; one taken from the cache is not among them
     progress: list[Progress]
     previews: list[tuple[str, Image.Image]]  # (node id, picture) of the live previews
-    texts: list[tuple[str, str]]  # (node id, text) of what is said on nodes
+    texts: dict[str, str]  # warnings that the viewer's script writes on nodes, by their ids
     executor: Any = field(repr=False)
 
 
@@ -60,7 +60,7 @@ class Recorder:
         self.executed: list[str] = []
         self.progress: list[Progress] = []
         self.previews: list[tuple[str, Image.Image]] = []
-        self.texts: list[tuple[str, str]] = []
+        self.texts: dict[str, str] = {}
         self._on_progress = on_progress
 
     def send_sync(self, event, data, sid=None):
@@ -68,12 +68,14 @@ class Recorder:
             self.executed.append(data["node"])
         elif event == "progress_state":
             self._moved(data["nodes"].values())
+        elif event == "genphoto.warning":
+            self.texts[data["node"]] = data["text"]
         elif not isinstance(event, str):  # a BinaryEventTypes number: ((format, picture, size), metadata)
             (_, picture, _), metadata = data
             self.previews.append((metadata["node_id"], picture))
 
     def send_progress_text(self, text, node_id, sid=None):
-        self.texts.append((node_id, text))
+        pass
 
     def _moved(self, states):
         latest = {moved.node: moved for moved in self.progress}
@@ -185,7 +187,7 @@ class Comfy:
     def _result(self, executor, **fields) -> Result:
         seen = self.recorder
         unset = {"success": False, "interrupted": False, "error": None, "report": {}, "ui": {}, "outputs": {}}
-        heard = {"executed": seen.executed, "progress": seen.progress, "previews": seen.previews, "texts": seen.texts}
+        heard = {name: getattr(seen, name) for name in ("executed", "progress", "previews", "texts")}
         return Result(**(unset | heard | fields), executor=executor)
 
 

@@ -198,6 +198,74 @@ def test_a_model_with_a_schedule_of_its_own(sd15):
 
 
 @pytest.mark.parametrize(
+    ("class_type", "inputs", "replaces"),
+    [
+        ("ModelSamplingDiscrete", {"sampling": "eps", "zsnr": False}, True),
+        ("ModelSamplingDiscrete", {"sampling": "v_prediction", "zsnr": True}, True),
+        ("ModelSamplingDiscrete", {"sampling": "lcm", "zsnr": False}, True),
+        ("ModelSamplingContinuousEDM", {"sampling": "eps", "sigma_max": 100.0, "sigma_min": 0.01}, True),
+        ("ModelSamplingContinuousV", {"sampling": "v_prediction", "sigma_max": 100.0, "sigma_min": 0.03}, True),
+        ("ModelSamplingSD3", {"shift": 3.0}, True),
+        ("RescaleCFG", {"multiplier": 0.7}, False),
+        ("FreeU_V2", {"b1": 1.3, "b2": 1.4, "s1": 0.9, "s2": 0.2}, False),
+        ("PerturbedAttentionGuidance", {"scale": 3.0}, False),
+        ("HyperTile", {"tile_size": 64, "swap_size": 2, "max_depth": 0, "scale_depth": False}, False),
+        ("TomePatchModel", {"ratio": 0.3}, False),
+        (
+            "PatchModelAddDownscale",
+            {
+                "block_number": 2,
+                "downscale_factor": 2.0,
+                "start_percent": 0.0,
+                "end_percent": 0.9,
+                "downscale_after_skip": True,
+                "downscale_method": "bicubic",
+                "upscale_method": "bicubic",
+            },
+            False,
+        ),
+    ],
+)
+def test_a_node_that_replaces_the_schedule_of_the_lift_is_told(sd15, class_type, inputs, replaces):
+    graph = prompt()
+    graph["after"] = node(class_type, model=["steered", 0], **inputs)
+    graph["sample"]["inputs"].update(model=["after", 0], scheduler="simple")
+    done = run(sd15, graph)
+    assert torch.isfinite(done.outputs["sample"][0]["samples"]).all()
+    said = done.texts.get("sample", "")
+    assert ("after 'Lift Model' replaced the noise schedule" in said) == replaces
+    graph["after"]["inputs"]["model"] = ["model", 0]
+    graph["lift"]["inputs"]["model"], graph["sample"]["inputs"]["model"] = ["after", 0], ["steered", 0]
+    before = attempt(sd15, graph)
+    assert before.texts == {}
+    assert before.success or "put it after GenPhotoLiftModel" in before.error
+
+
+@pytest.mark.parametrize(("width", "height", "far"), [(192, 128, False), (200, 128, True), (48, 24, True)])
+def test_frames_far_from_the_trained_size_are_told(sd15, width, height, far):
+    graph = prompt(steps=1)
+    graph["empty"]["inputs"].update(width=width, height=height)
+    said = run(sd15, graph).texts.get("sample", "")
+    assert (f"Frames of {width} x {height} pixels are far from the 96 x 64" in said) == far
+
+
+def test_frames_that_are_no_numbers_are_told(sd15, monkeypatch):
+    lift = sd15.module("genphoto.model.lift").Lift
+    forward = lift.forward
+
+    def fails(self, site, *args):
+        hidden = forward(self, site, *args)
+        if site == "up.1.2":
+            hidden[3] = torch.nan
+        return hidden
+
+    monkeypatch.setattr(lift, "forward", fails)
+    graph = prompt(cfg=1.0, steps=1)
+    said = run(sd15, graph).texts["sample"]
+    assert "Frame 4 of 5 came out as NaN, which is shown black. Lower cfg" in said
+
+
+@pytest.mark.parametrize(
     ("at", "name", "gone", "advice"),
     [
         ("lift", "motion_module", "x.ckpt", "(AnimateDiff v3, https://huggingface.co/guoyww/animatediff) into"),

@@ -1,11 +1,26 @@
 """What a lifted MODEL leaves behind: weights where ComfyUI wants them, nothing on the MODEL, nothing that grows."""
 
 import gc
+import weakref
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from .tiny_sd15 import OBJECTS, attempt, latents, miniature, model, prompt, run  # noqa: F401
+from genphoto.model.camera_encoder import DifferentialCameraEncoder
+from genphoto.model.config import PUBLISHED, TINY
+
+from .tiny_sd15 import (  # noqa: F401
+    ARCHITECTURE,
+    FRAMES,
+    OBJECTS,
+    attempt,
+    latents,
+    miniature,
+    model,
+    prompt,
+    run,
+)
 
 
 def alive(name):
@@ -47,6 +62,49 @@ def test_half_precision_stays_close(sd15, dtype, tolerance):
     (lift,) = done.outputs["lift"][0].get_additional_models_with_key("genphoto")
     kept = {key.endswith(".pe"): value.dtype for key, value in lift.model.state_dict().items()}
     assert kept == {True: torch.float32, False: dtype}
+
+
+class Peak(TorchDispatchMode):
+    """The most memory [bytes] that the results of operations take at one time, storages of `known` tensors aside."""
+
+    def __init__(self, known):
+        super().__init__()
+        self.bytes, self._live = 0, weakref.WeakValueDictionary()
+        self._known = {tensor.untyped_storage()._cdata for tensor in known}
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        made = operation(*args, **(kwargs or {}))
+        for tensor in made if isinstance(made, (tuple, list)) else [made]:
+            self._live[id(tensor)] = tensor
+        storages = {t.untyped_storage()._cdata: t.untyped_storage().nbytes() for t in self._live.values()}
+        self.bytes = max(self.bytes, sum(size for key, size in storages.items() if key not in self._known))
+        return made
+
+
+@pytest.mark.parametrize("architecture", [PUBLISHED, TINY, ARCHITECTURE])
+def test_the_memory_of_the_camera_encoder_is_known(sd15, architecture):
+    with torch.device("meta"):
+        encoder = DifferentialCameraEncoder(architecture)
+        embedding = torch.empty(1, 6, 2, *architecture.embedding_size)
+    with torch.no_grad(), Peak([*encoder.state_dict().values(), embedding]) as peak:
+        encoder(embedding)
+    assert 0 < peak.bytes < sd15.module("nodes.camera_condition").WORKING_SET * embedding.nbytes
+
+
+def test_the_memory_of_the_camera_encoder_is_free_before_it_loads(sd15, monkeypatch):
+    import comfy.model_management as management
+
+    load, asked = management.load_models_gpu, {}
+
+    def watched(models, memory_required=0, **options):
+        asked[type(models[0].model).__name__] = memory_required
+        return load(models, memory_required=memory_required, **options)
+
+    monkeypatch.setattr(management, "load_models_gpu", watched)
+    run(sd15, prompt())
+    height, width = ARCHITECTURE.embedding_size
+    embedding = 4 * 6 * FRAMES * height * width  # bytes
+    assert asked["DifferentialCameraEncoder"] == sd15.module("nodes.camera_condition").WORKING_SET * embedding
 
 
 def test_a_cancelled_run_leaves_nothing(sd15):

@@ -131,6 +131,14 @@ def test_several_settings_are_measured_together(shoot):
     assert report.consistency.mean > 0.95
 
 
+def test_what_the_frames_could_not_show_is_the_first_finding(shoot):
+    sweep = CameraSweep({"focal_length": [24, 35, 70, 100]}, reach={"focal_length": (24, 70)})
+    shown = CameraSweep({"focal_length": [24, 35, 70, 70]})
+    report = measure_sweep(shoot("astronaut", shown), sweep)
+    assert report.findings[0] == sweep.limitations[0]
+    assert measure_sweep(shoot("astronaut", shown), shown).findings == ()
+
+
 GRAY = torch.full((3, 3, 64, 96), 0.5)
 THREE = CameraSweep({"shutter_speed": [0.1, 0.2, 0.4]})
 

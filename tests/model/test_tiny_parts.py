@@ -5,7 +5,7 @@ import torch
 
 from genphoto.data.scenes import WORDS
 from genphoto.model.autoencoder import Autoencoder, AutoencoderSizes, reconstruction_loss
-from genphoto.model.noise import sweep_noise
+from genphoto.model.noise import drawn_apart, sweep_noise
 from genphoto.model.words import END, START, WordTokenizer
 
 TOKENIZER = WordTokenizer(WORDS)
@@ -63,6 +63,23 @@ def test_frames_share_noise_of_unit_variance(own):
     assert torch.allclose(covariance, expected.fill_diagonal_(1.0), atol=0.03)
     if own == 100:
         assert torch.equal(shared.reshape(noise.shape), noise)
+
+
+@pytest.mark.parametrize("mixed", [0.0, 0.5, 1.0])
+def test_frames_that_repeat_the_first_get_noise_of_their_own(mixed):
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(2, 4, 16, 16, 24, generator=generator)
+    noise[:, 2] = mixed**0.5 * noise[:, 0] + (1 - mixed) ** 0.5 * noise[:, 2]
+    given = noise.flatten(0, 1)
+    drawn = drawn_apart(given, 4, generator)
+    kept = [0, 1, 3, 4, 5, 7] if mixed else range(8)
+    assert torch.equal(drawn[kept], given[kept])
+    shared = sweep_noise(drawn, torch.tensor([[1.0, 1.3, 1.0, 2.9]]).expand(2, 4), 30)
+    assert (shared.std((1, 2, 3)) - 1).abs().max() < 0.05
+
+
+def test_no_noise_stays_none():
+    assert not drawn_apart(torch.zeros(4, 4, 8, 12), 4, torch.Generator()).any()
 
 
 @pytest.mark.parametrize("magnification", [0.4, 1.0, 1.3, 2.9])
