@@ -1,6 +1,7 @@
 """CameraSweepSpec: which camera setting changes from frame to frame."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 from comfy_api.latest import io
@@ -112,7 +113,7 @@ class CameraSweepSpec(io.ComfyNode):
         if vary_with is not None:
             if name in vary_with.values:
                 raise ValueError(f"Both sweeps vary {name}. Let the other one vary another setting.")
-            sweep = CameraSweep({**vary_with.values, **sweep.values}, base)
+            sweep = replace(vary_with, values={**vary_with.values, **sweep.values}, base=base)
         return io.NodeOutput(sweep, len(sweep), "\n".join(sweep.labels))
 
 

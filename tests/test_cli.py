@@ -114,6 +114,10 @@ def test_size_dial_and_base_camera_reach_the_picture(photo, tmp_path):
     assert run(photo, *given, "--out", tmp_path / "light") == 0
     assert run(photo, *given, "--dial", "--out", tmp_path / "dial") == 0
     assert run(photo, *given, "--base-color-temperature", 3000, "--out", tmp_path / "same") == 0
+    written = CameraSweep.from_json((tmp_path / "dial" / "sweep.json").read_text())
+    assert written.dial
+    assert run(photo, "--sweep", tmp_path / "dial" / "sweep.json", "--size", "30x20", "--out", tmp_path / "again") == 0
+    assert torch.equal(frames_in(tmp_path / "again"), frames_in(tmp_path / "dial"))
     light, dial, same = (frames_in(tmp_path / name).mean((0, 2, 3)) for name in ("light", "dial", "same"))
     assert frames_in(tmp_path / "light").shape == (1, 3, 20, 30)
     assert light[2] / light[0] < same[2] / same[0] < dial[2] / dial[0]

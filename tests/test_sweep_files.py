@@ -247,13 +247,17 @@ def test_the_animation_plays_the_frames(tmp_path):
 
 
 def test_the_animation_holds_equal_frames_too(tmp_path):
-    """As a bracket does that ends in white: libwebp's own encoder of animations makes one frame of them."""
+    """As a bracket does that ends in white: libwebp's own encoder of animations makes one frame of them.
+
+    At a low quality also of frames that are alike.
+    """
     white = frames().clone()
     white[1:] = 1
-    path = written(tmp_path, pictures=white, fps=2.0)[-1]
+    white[2, :, 4:8] = 1 - 2 / 255
+    path = written(tmp_path, pictures=white, fps=2.0, quality=30)[-1]
     again = read_frames(path)
     assert len(again) == 3
-    assert (torch.stack(again)[1:] - 1).abs().max() < 2 / 255
+    assert (torch.stack(again)[1:] - 1).abs().max() < 5 / 255
     with Image.open(path) as animation:
         durations = []
         for index in range(animation.n_frames):

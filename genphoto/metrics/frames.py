@@ -70,8 +70,14 @@ def require_frames(frames: Tensor | Sequence[Tensor], count: int) -> Tensor:
             f"{LEAST_SIDE_PX} pixels. Give the frames at their full size."
         )
     frames = frames.detach().float()
+    broken = [str(i + 1) for i, frame in enumerate(frames) if not bool(frame.isfinite().all())]
+    if broken:
+        raise ValueError(
+            f"Frame(s) {', '.join(broken)} hold values that are no numbers (NaN or infinite): nothing can be measured "
+            "on them. Generate them with a model and a VAE in float32, or leave them out with their values."
+        )
     low, high = (float(x) for x in frames.aminmax())
-    if not (low >= -1e-3 and high <= 1 + 1e-3):  # also refuses NaN
+    if not (low >= -1e-3 and high <= 1 + 1e-3):
         raise ValueError(f"Frames hold values from {low:g} to {high:g}; they must lie in [0,1]. Clamp or rescale them.")
     black = [i + 1 for i, frame in enumerate(frames) if float(frame.max()) < BLACK]
     if black:

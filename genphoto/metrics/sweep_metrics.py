@@ -130,6 +130,10 @@ def measure_sweep(
             f"Depth of {disparity.shape[1]} x {disparity.shape[0]} pixels does not fit frames of {frames.shape[3]} x "
             f"{frames.shape[2]}. Resize the depth to the frames with nearest neighbor."
         )
+    if disparity is not None and not bool(disparity.isfinite().all()):
+        raise ValueError(
+            "Depth holds values that are no numbers (NaN or infinite). It must be disparity in 1/m, 0 for infinity."
+        )
     cameras = sweep.cameras
     asked_for = tuple(q.name for q in QUANTITIES if q.asked_for(cameras))
     wanted = tuple(q.name for q in QUANTITIES) if cross_talk else asked_for
@@ -195,7 +199,9 @@ def _steps(on_progress: Progress | None, count: int) -> Callable[[], None]:
 
 
 def _blur(frames: Tensor, zooms: Sequence[float], cameras: Sequence[Camera], disparity: Tensor | None) -> Measurement:
-    sharp = sharpest(cameras)
+    asked, sharp = requested_zooms(cameras), sharpest(cameras)
+    if disparity is None and len(set(asked)) == 1 and max(requested_k(cameras)) >= BLUR_CHANGES_K:
+        zooms = asked  # one depth per patch is fitted over all frames, for which all must have the same patches
     pairs: list[Pair] = pairs_at_one_scale(frames, zooms, sharp)
     if zooms[sharp] != 1:
         disparity = None  # it is that of the first frame, which shows another part of the scene

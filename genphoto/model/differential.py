@@ -39,9 +39,15 @@ def setting_values(sweep: CameraSweep, setting: CameraSetting) -> list[float]:
     """The sweep as values of one setting.
 
     Raises:
-        ValueError: if that setting does not change in the sweep, or the sweep has a single frame.
+        ValueError: if that setting does not change in the sweep, the sweep has a single frame, or its color
+            temperatures are those of a white-balance dial.
     """
     values = [setting.read(camera) for camera in sweep.cameras]
+    if sweep.dial and len({camera.color_temperature_k for camera in sweep.cameras}) > 1:
+        raise ValueError(
+            "The color temperatures of this sweep are those of a white-balance dial (2000 K is blue); camera adapters "
+            "know those of the light (2000 K is orange). Give the sweep without dial."
+        )
     if len(values) < MIN_FRAMES:
         raise ValueError(
             f"A differential camera encoding needs at least {MIN_FRAMES} frames, this sweep has {len(values)}: "

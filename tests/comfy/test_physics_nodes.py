@@ -122,6 +122,22 @@ def test_two_sweeps_vary_together(comfy, photo):
     assert done.outputs["sweep"][2].splitlines()[0] == "24 mm, 1/10 s"
 
 
+def test_the_dial_goes_out_with_the_sweep(comfy, photo):
+    dial = {"dial": True, "noise": False, "width": 96, "height": 64}
+    prompt = graph("color_temperature", False, {"values": "3200 5600"}, dial)
+    # Rendered again from its own sweep: the widget of the second is off.
+    prompt["again"] = {**prompt["physics"], "inputs": {**prompt["physics"]["inputs"], "sweep": ["other", 0]}}
+    prompt["again"]["inputs"]["dial"] = False
+    prompt["other"] = graph("shutter_speed", sweep_inputs={"values": "1/2 1/4", "vary_with": ["physics", 1]})["sweep"]
+    prompt["show again"] = {"class_type": "PreviewImage", "inputs": {"images": ["again", 0]}}
+    done = comfy.run(prompt)
+    assert done.success, done.error
+    (frames, sweep), (_, other) = done.outputs["physics"], done.outputs["again"]
+    assert sweep.dial
+    assert other.dial
+    assert frames[0, ..., 2].mean() / frames[0, ..., 0].mean() > frames[1, ..., 2].mean() / frames[1, ..., 0].mean()
+
+
 def test_focus_moves_to_the_picked_point(comfy, photo):
     def sharpest_row(y):
         inputs = {"focus": "point", "focus.x": 0.5, "focus.y": y, "noise": False}

@@ -96,6 +96,17 @@ def test_blur_fakes_no_zoom_and_stays_measurable_without_depth():
     assert max(map(abs, unasked.errors)) < 0.5
 
 
+def test_a_zoom_that_cross_talk_finds_does_not_take_the_blur_away(sequence):
+    """Without depth, blur is compared at one scale only; more that is measured is no reason to measure less."""
+    sweep, frames = SWEEPS["blur"], sequence("coffee", "blur").clone()
+    closer = torch.nn.functional.interpolate(frames[2:], scale_factor=1.02, mode="bilinear")
+    frames[2:] = closer[..., 1:129, 1:193]
+    alone, all_ = (measure_sweep(frames, sweep, cross_talk=also).measurements for also in (False, True))
+    assert all_["zoom"].measured[3] == pytest.approx(1.02, abs=0.01)
+    assert None not in all_["blur"].measured[:2]
+    assert all_["blur"].measured == alone["blur"].measured
+
+
 def test_cross_talk_is_found(sequence):
     frames = sequence("coffee", "color_temperature")
     darker = (frames * torch.tensor([1, 0.9, 0.8, 0.7])[:, None, None, None]).clamp(0, 1)
@@ -142,7 +153,8 @@ THREE = CameraSweep({"shutter_speed": [0.1, 0.2, 0.4]})
         (GRAY[:, :1], r"\(3, 1, 64, 96\)"),
         (GRAY.mul(255).byte(), "uint8"),
         (GRAY * 3, "from 1.5 to 1.5; they must lie in"),
-        (GRAY * float("nan"), "nan"),
+        (GRAY * torch.tensor([1, float("nan"), 1])[:, None, None, None], r"Frame\(s\) 2 hold .*NaN"),
+        (torch.cat([GRAY[:2], GRAY[2:] / torch.zeros(96)]), r"Frame\(s\) 3 hold .* infinite"),
         (GRAY[..., :40], "40 x 64 pixels are too small"),
     ],
 )
@@ -154,6 +166,14 @@ def test_unusable_frames_are_refused_with_one_sentence(frames, message):
 def test_a_disparity_of_another_size_is_refused():
     with pytest.raises(ValueError, match="Depth of 95 x 64 pixels does not fit frames of 96 x 64"):
         measure_sweep(GRAY, THREE, disparity=torch.ones(64, 95))
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_depth_without_numbers_is_refused(value):
+    disparity = torch.ones(64, 96)
+    disparity[3, 5] = value
+    with pytest.raises(ValueError, match="Depth holds values that are no numbers"):
+        measure_sweep(GRAY, THREE, disparity=disparity)
 
 
 def test_a_reference_of_another_length_is_refused():
