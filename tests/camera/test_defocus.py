@@ -112,6 +112,20 @@ def test_a_caller_supplied_background_shows_through_a_blurred_foreground():
     assert known < guessed / 2
 
 
+@pytest.mark.parametrize("radius", [6.0, 12.0, 24.0])
+@pytest.mark.parametrize("distance", [1, 2, 6, 12])
+@pytest.mark.parametrize(("light", "wall", "side"), [(20.0, 0.05, 3), (20.0, 0.05, 1), (1.0, 0.05, 3), (20.0, 0.3, 7)])
+def test_a_light_behind_a_sharp_silhouette_keeps_its_strength(radius, distance, light, wall, side):
+    is_near = steps(80, 128, [True, False])
+    dark = torch.where(is_near, 0.02, wall)[None]
+    lamp = torch.zeros(1, 80, 128)
+    lamp[0, 40 : 40 + side, 63 + distance : 63 + distance + side] = light - wall
+    coc = torch.where(is_near, 0.0, -radius)
+    seen = (defocus(dark + lamp, coc) - defocus(dark, coc)).sum()
+    truth = defocus(lamp, torch.full_like(coc, -radius))[0][~is_near].sum()  # the silhouette hides the rest of the disc
+    assert seen.item() == pytest.approx(truth.item(), rel=0.15)
+
+
 @pytest.mark.parametrize(("blades", "curvature"), [(3, 0.0), (5, 0.0), (6, 0.0), (8, 0.0), (6, 1.0)])
 def test_polygon_covers_its_area(blades, curvature):
     spot = point_light(-20.0, 61, Aperture(blades, curvature))
