@@ -234,7 +234,7 @@ def _add_layer(
 
 
 def _blurred_share(planes: Tensor, layer: _Layer) -> Tensor:
-    """Premultiplied planes, the last of which says how much is known, (N+1,H,W) -> blurred over what is known (N,h,w)."""
+    """Premultiplied planes, the last of which is what is known, (N+1,H,W) -> blurred over what is known, (N,h,w)."""
     if layer.scale > 1:
         planes = F.avg_pool2d(planes, layer.scale)
     blurred = _convolve(planes, layer.kernel)
