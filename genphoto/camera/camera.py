@@ -20,6 +20,7 @@ LIMITS = {
     "color_temperature_k": ("K", MIN_KELVIN, MAX_KELVIN),
     "tint_duv": ("Duv", -MAX_TINT_DUV, MAX_TINT_DUV),
 }
+SHARP_F_NUMBER = 64.0  # a photograph taken at this or a higher f-number counts as sharp from front to back
 PARTS = {"sensor": Sensor, "aperture": Aperture}
 
 
@@ -43,7 +44,7 @@ class Camera:
     """
 
     focal_length_mm: float = 24.0
-    f_number: float = 64.0
+    f_number: float = SHARP_F_NUMBER
     focus_distance_m: float = 2.0
     exposure_time_s: float = 0.5
     iso: float = 100.0

@@ -7,13 +7,14 @@ import torch
 from genphoto.camera.camera import Camera
 from genphoto.camera.colorimetry import srgb_to_linear
 from genphoto.camera.imaging import photograph, simulate
+from genphoto.camera.optics import blur_radius_px
 from genphoto.camera.photo import (
     Photo,
     disparity_from_depth,
     disparity_from_relative,
     disparity_from_relative_distance,
 )
-from genphoto.camera.settings import SETTINGS
+from genphoto.camera.settings import SETTINGS, setting_named
 from genphoto.camera.settings.aperture import with_f_number
 from genphoto.camera.sweep import CameraSweep
 
@@ -96,6 +97,45 @@ def test_the_blur_that_the_photo_has_is_not_added_twice(photo):
     taken = Camera(85, 1.4, 2.0)
     photo = replace(photo, camera=taken)
     assert torch.equal(photograph(photo, with_f_number(taken, 16)), photograph(photo, taken))
+
+
+def radius_px(frame):
+    """Radius of the disc that a light makes, from its second moment."""
+    light = srgb_to_linear(frame).double().mean(0)
+    offset = torch.arange(light.shape[0], dtype=torch.float64) - light.shape[0] // 2
+    return math.sqrt(2 * (light * (offset[:, None] ** 2 + offset**2)).sum() / light.sum())
+
+
+@pytest.mark.parametrize("setting", ["aperture", "bokeh"])
+def test_a_sharp_photo_is_blurred_exactly_as_a_thin_lens_blurs(setting):
+    """At f/64 too, where the sweep asks for it, although that is also what a sharp photograph counts as."""
+    picture = torch.zeros(3, 121, 121)
+    picture[:, 60, 60] = 1.0
+    base = Camera(400, focus_distance_m=5.0)
+    chosen, cameras = setting_named(setting), [replace(base, f_number=n) for n in (16, 22, 45, 64)]
+    sweep = CameraSweep({setting: [chosen.read(camera) for camera in cameras]}, base)
+    frames = simulate(Photo(picture, torch.ones(121, 121), base), sweep)
+    wanted = [blur_radius_px(torch.ones(()), camera, 121).item() for camera in cameras]
+    assert min(wanted) > 3
+    assert [radius_px(frame) for frame in frames] == pytest.approx(wanted, rel=0.01)
+
+
+def test_the_known_blur_of_a_photo_is_taken_off():
+    picture = torch.zeros(3, 121, 121)
+    picture[:, 60, 60] = 1.0
+    taken = Camera(400, 22, 5.0)
+    frame = photograph(Photo(picture, torch.ones(121, 121), taken), with_f_number(taken, 16))
+    present, wanted = (blur_radius_px(torch.ones(()), replace(taken, f_number=n), 121).item() for n in (22, 16))
+    assert radius_px(frame) == pytest.approx(math.sqrt(wanted**2 - present**2), rel=0.01)
+
+
+@pytest.mark.parametrize("setting", ["focal_length", "shutter_speed", "color_temperature", "tint"])
+def test_depth_adds_nothing_to_a_sharp_photo_where_nobody_turns_the_iris(photo, setting):
+    base = Camera(85)
+    values = [base.focal_length_mm, 135] if setting == "focal_length" else setting_named(setting).domain
+    sweep = CameraSweep({setting: values}, base)
+    flat, deep = (simulate(replace(photo, camera=base, disparity=d), sweep) for d in (None, photo.disparity))
+    assert torch.equal(flat, deep)
 
 
 def test_bokeh_of_the_surroundings_reaches_into_a_zoomed_frame():
