@@ -9,6 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+FEW = 12.0  # mean number up to which Poisson numbers are whole
+MOST_OF_FEW = 48  # ten standard deviations above FEW
+
 FULL_FRAME_DIAGONAL_MM = math.hypot(36.0, 24.0)
 
 
@@ -160,12 +163,32 @@ def read_out(
     """
     _require_time(exposure_time_s)
     mean_dark = sensor.dark_current_e_s * exposure_time_s
-    # Four full wells clip with certainty; a larger rate could leave the range of torch.poisson.
-    light = mean_electrons.clamp(0.0, 4.0 * sensor.full_well_e)
-    signal = torch.poisson(light + mean_dark, generator=generator) - mean_dark
-    signal += sensor.read_noise_e * torch.randn(signal.shape, dtype=signal.dtype, generator=generator)
+    light = mean_electrons.clamp(0.0, 4.0 * sensor.full_well_e)  # four full wells clip with certainty
+    shot, read = (torch.randn(light.shape, dtype=light.dtype, generator=generator) for _ in range(2))
+    signal = _poisson(light + mean_dark, shot) - mean_dark + sensor.read_noise_e * read
     numbers = sensor.gain_dn_per_e(iso) * signal + sensor.black_level_dn
     return numbers.round().clamp(0, sensor.white_level_dn)
+
+
+def _poisson(mean: Tensor, normal: Tensor) -> Tensor:
+    """Poisson numbers of these means >= 0, each from the one normal number of its pixel.
+
+    One number per pixel, whatever the mean: pictures that differ by a rounding have the same grain. Up to FEW the
+    number is the quantile by summation; above, Cornish and Fisher's expansion of it (1938) to the fourth cumulant.
+    """
+    many = mean.clamp(min=FEW).double()
+    z = normal.double()
+    expanded = many + many.sqrt() * z + (z * z - 1) / 6 - (z * z - 1) * z / (72 * many.sqrt())
+    few = mean <= FEW
+    rate, quantile = mean[few].double(), torch.special.ndtr(z[few])
+    count, term = torch.zeros_like(rate), torch.exp(-rate)
+    total = term.clone()
+    for number in range(1, MOST_OF_FEW + 1):
+        count += quantile > total
+        term = term * rate / number
+        total += term
+    expanded[few] = count
+    return expanded.to(mean.dtype)
 
 
 def _require_time(exposure_time_s: float) -> None:
