@@ -75,7 +75,7 @@ class Surfaces(NamedTuple):
         position = torch.where(self.lights.amax(0) > 0, self.position, OUTSIDE).clamp(max=count)
         for index in (position.floor(), position.ceil()):
             found[index.long()] = True
-        return found[:count].tolist()
+        return found[:count].cpu().tolist()
 
     def extents(self, count: int) -> list[tuple[int, int, int, int] | None]:
         """Bounding box (top, bottom, left, right) of the pixels in each of `count` layers, None where there are none;

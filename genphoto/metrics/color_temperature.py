@@ -101,7 +101,7 @@ class _Points:
         if count < LEAST_PIXELS:
             return None
         thin = max(1, count // SAMPLES)
-        return self.reference[:, kept][:, ::thin].double(), self.frame[:, kept][:, ::thin].double()
+        return self.reference[:, kept][:, ::thin].cpu().double(), self.frame[:, kept][:, ::thin].cpu().double()
 
 
 # All three channels: two unknowns, two color errors, Newton's method

@@ -70,10 +70,10 @@ def register(wide: Tensor, close: Tensor, start: Similarity) -> Similarity | Non
         residual = (gain * value - target) * inside
         weight = inside * (HUBER / residual.abs().clamp(min=HUBER))
         columns = torch.stack([(dx * x + dy * y) / radius, (dy * x - dx * y) / radius, dx, dy]) * gain
-        normal = ((columns * weight) @ columns.T).double().cpu()
+        normal = ((columns * weight) @ columns.T).cpu().double()
         if not float(torch.linalg.cond(normal)) < 1e8:  # also NaN
             return None
-        step = torch.linalg.solve(normal, -((columns * weight) @ residual).double().cpu())
+        step = torch.linalg.solve(normal, -((columns * weight) @ residual).cpu().double())
         p = p + step
         if float(step.abs().max()) < 1e-4:
             break

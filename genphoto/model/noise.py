@@ -19,8 +19,8 @@ def sweep_noise(noise: Tensor, magnification: Tensor, own_percent: int) -> Tenso
     if own_percent == 100:
         return noise
     share = 1 - own_percent / 100
-    frames = noise.double().cpu().unflatten(0, magnification.shape)
-    rows, columns = (_seen(n, magnification.double().cpu()) for n in frames.shape[-2:])
+    frames = noise.cpu().double().unflatten(0, magnification.shape)
+    rows, columns = (_seen(n, magnification.cpu().double()) for n in frames.shape[-2:])
     first = frames[:, :1]
     seen = _separably(rows, first, columns)
     (row_values, row_vectors), (column_values, column_vectors) = (
@@ -30,7 +30,7 @@ def sweep_noise(noise: Tensor, magnification: Tensor, own_percent: int) -> Tenso
     own = left[:, :, None] * _separably(row_vectors.mT, frames, column_vectors.mT)
     own = _separably(row_vectors, own, column_vectors)
     mixed = torch.cat([first, (math.sqrt(share) * seen + own)[:, 1:]], 1)
-    return mixed.flatten(0, 1).to(noise)
+    return mixed.flatten(0, 1).to(noise.dtype).to(noise.device)
 
 
 def _seen(size: int, magnification: Tensor) -> Tensor:

@@ -121,12 +121,14 @@ def over_windows(apply: Callable[[Tensor, range], Tensor], tokens: Tensor, longe
     parts = windows(tokens.shape[1], longest)
     if len(parts) == 1:
         return apply(tokens, parts[0])
+    distance = torch.arange(longest, device=tokens.device, dtype=torch.float32) + 1
+    fade = torch.minimum(distance, distance.flip(0))[:, None]
+    weight = fade.new_zeros(tokens.shape[1], 1)
+    for window in parts:
+        weight[window.start : window.stop] += fade
     total = torch.zeros_like(tokens)
-    weight = tokens.new_zeros(tokens.shape[1], 1)
     for window in parts:
         at = slice(window.start, window.stop)
-        distance = torch.arange(len(window), device=tokens.device, dtype=tokens.dtype) + 1
-        fade = torch.minimum(distance, distance.flip(0))[:, None]
-        total[:, at] = total[:, at] + fade * apply(tokens[:, at], window)
-        weight[at] = weight[at] + fade
-    return total / weight
+        share = (fade / weight[at]).to(tokens.dtype)  # at most 1: half precision holds no large multiples of tokens
+        total[:, at] = total[:, at] + share * apply(tokens[:, at], window)
+    return total
