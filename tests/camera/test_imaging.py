@@ -192,6 +192,28 @@ def test_every_published_setting_simulates_at_the_trained_size(photo, setting):
     assert (frames[0] - frames[2]).abs().mean() > 0.01
 
 
+def test_published_bokeh_is_that_of_the_trained_size_whatever_the_photograph_has(photo):
+    """K counts pixels of a frame 384 px wide: of a larger photograph, reduced to that."""
+    picture = torch.nn.functional.interpolate(photo.image[None], (256, 384), mode="bicubic").clamp(0, 1)[0]
+    disparity = torch.linspace(0, 1, 256)[:, None].expand(256, 384)
+    sweep = CameraSweep({"bokeh": [12]})
+    small = simulate(Photo(picture, disparity), sweep, variant="published", size=(256, 384))
+    large = Photo(
+        torch.nn.functional.interpolate(picture[None], (768, 1152), mode="bilinear")[0],
+        disparity.repeat_interleave(3, 0).repeat_interleave(3, 1),
+    )
+    error = (simulate(large, sweep, variant="published", size=(256, 384)) - small).abs().mean()
+    assert error < 0.005
+    assert error < (small[0] - picture).abs().mean() / 4
+
+
+@pytest.mark.parametrize(("setting", "value"), [("shutter_speed", 0.5), ("color_temperature", 6600)])
+def test_published_frames_of_large_photographs_are_not_aliased(setting, value):
+    stripes = (torch.arange(600) % 2).float().expand(3, 400, 600)
+    frame = simulate(Photo(stripes), CameraSweep({setting: [value]}), variant="published", size=(80, 120))
+    assert frame.std() < 0.05
+
+
 def test_settings_vary_together(photo):
     sweep = CameraSweep({"focal_length": [24, 48], "shutter_speed": [0.5, 0.25]})
     frames = simulate(photo, sweep)

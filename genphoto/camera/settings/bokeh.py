@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 def _published_frame(photo: Photo, k: float, size: tuple[int, int], on_progress: Progress) -> Tensor:
-    frame = published.bokeh_frame(photo.image, photo.require_disparity(), k, on_progress=on_progress)
+    longest = max(published.SIZE)
+    image = published.reduced(photo.image, longest)
+    disparity = published.reduced(photo.require_disparity(), longest, nearest=True)
+    frame = published.bokeh_frame(image, disparity, k, on_progress=on_progress)
     return published.resize(frame, size)
 
 
