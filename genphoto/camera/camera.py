@@ -21,6 +21,7 @@ LIMITS = {
     "color_temperature_k": ("K", MIN_KELVIN, MAX_KELVIN),
     "tint_duv": ("Duv", -MAX_TINT_DUV, MAX_TINT_DUV),
 }
+SHARP_F_NUMBER = 64.0  # a photograph taken at this or a higher f-number counts as sharp from front to back
 PARTS = {"sensor": Sensor, "aperture": Aperture}
 
 

@@ -4,6 +4,8 @@ The picture is cut into soft layers of nearly equal blur radius, composited from
 knows only what the camera saw, so each blur is a normalized convolution over the pixels that are known at that depth:
 pixels covered by something nearer do not take part, which keeps a sharp silhouette sharp in front of a blurred
 background. What a blurred foreground uncovers is continued from the far side of its edges, or given by the caller.
+Normalizing takes what is hidden for like what is seen. That is right on the average and wrong for a light, which is
+single: what outshines its surroundings is blurred apart from them, as if nothing behind the edges shone like it.
 
 Thin-lens model: the lens sample a, |a| <= 1, sees at pixel p the point p + r a of a surface of signed radius r.
 """
@@ -12,7 +14,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +21,7 @@ from torch import Tensor
 
 from .aperture import Aperture, iris_kernel
 from .hidden_surface import continue_far_side, sides_of_edges
+from .surfaces import Surfaces, lights_of
 
 RADIUS_STEP_PX = 0.5  # between layers near focus
 RADIUS_GROWTH = 1.07  # between layers where that is more than the step
@@ -28,11 +30,8 @@ TILE_PX = 512
 FILL_WEIGHT = 0.1  # of a guessed hidden pixel against one that the camera saw
 GIVEN_WEIGHT = 0.5  # of a hidden pixel from the caller
 DIRECT_REACH_PX = 4  # CPU conv2d is fast up to 9 x 9 taps and very slow above: FFT from there
-OUTSIDE = 1e30  # layer position beyond every layer
 MOST_HIGHLIGHT_STOPS = 16.0  # more leaves the range of half precision, and of any scene
 HIGHLIGHT_START = 0.9  # linear value from which a highlight counts as partly clipped
-LIGHT_CONTRAST = 3.0  # of a light with the mean around it: white print on black has less
-LEAST_SURROUNDINGS_PX = 8
 LEAST_KNOWN = 1e-3  # share of a blur disc below which nothing is known about a layer
 
 
@@ -59,22 +58,23 @@ def defocus(
     widest = float(max(coc_px.shape))
     seen, coc = image.float(), coc_px.float().clamp(-widest, widest)
     near_side, far_side = sides_of_edges(coc)
-    unlit = _without_lights(seen, coc)
+    lights = lights_of(seen, coc, near_side)
+    seen = seen - lights
     if background is None:
-        hidden, hidden_coc = continue_far_side(seen * (unlit / seen.mean(0).clamp(min=1e-20)), coc, far_side)
+        hidden, hidden_coc = continue_far_side(seen, coc, far_side)
         hidden_weight = FILL_WEIGHT * near_side
     else:
         hidden, hidden_coc = background[0].float(), background[1].float().clamp(-widest, widest)
         hidden_weight = GIVEN_WEIGHT * near_side
-    hidden = torch.cat([hidden, hidden.mean(0, keepdim=True)])
     rungs = _ladder(min(coc.min().item(), hidden_coc.min().item()), coc.max().item())
     layers = [_layer(radius, aperture, image.device) for radius in rungs]
-    surfaces = _Surfaces(
-        torch.cat([seen, unlit[None]]),
+    surfaces = Surfaces(
+        seen,
         _layer_position(coc, rungs),
         hidden,
         _layer_position(hidden_coc, rungs),
         hidden_weight * (hidden_coc < coc),
+        lights,
     )
 
     block = max(layer.scale for layer in layers)
@@ -132,15 +132,6 @@ def _share(on_progress: Callable[[float], None], part: int, parts: int) -> Calla
     return lambda fraction: on_progress((part + fraction) / parts)
 
 
-def _without_lights(seen: Tensor, coc: Tensor) -> Tensor:
-    """Mean of the channels (H,W) without what is much brighter than its surroundings and smaller than the blur."""
-    light = seen.mean(0)
-    cell = max(math.ceil(coc.abs().max().item()), LEAST_SURROUNDINGS_PX)
-    coarse = F.avg_pool2d(light[None, None], cell, ceil_mode=True, count_include_pad=False)
-    around = F.interpolate(coarse, scale_factor=cell, mode="bilinear")[0, 0, : light.shape[0], : light.shape[1]]
-    return torch.minimum(light, LIGHT_CONTRAST * around)
-
-
 # Layers
 
 
@@ -185,107 +176,42 @@ def _layer(radius_px: float, aperture: Aperture, device: torch.device) -> _Layer
     return _Layer(iris_kernel(radius, aperture, turn).to(device), scale)
 
 
-# Surfaces
-
-
-class _Surfaces(NamedTuple):
-    """What the camera saw, and what may lie behind it; every plane of one size."""
-
-    seen: Tensor  # (C+1,H,W): the picture, and the mean of its channels without small lights
-    position: Tensor  # (H,W) layer position of the seen surface
-    hidden: Tensor  # (C+1,H,W)
-    hidden_position: Tensor  # (H,W)
-    hidden_weight: Tensor  # (H,W) 0 where nothing is known behind the seen surface
-
-    def window(self, y: int, x: int, height: int, width: int, margin: int) -> "_Surfaces":
-        """The tile and a margin around it; outside the frame the camera saw something nearer than every layer."""
-        top, left, bottom, right = y - margin, x - margin, y + height + margin, x + width + margin
-        inside = self.crop(slice(max(top, 0), bottom), slice(max(left, 0), right))
-        total_height, total_width = self.position.shape
-        pad = (max(-left, 0), max(right - total_width, 0), max(-top, 0), max(bottom - total_height, 0))
-        outside = _Surfaces(0.0, OUTSIDE, 0.0, OUTSIDE, 0.0)
-        return _Surfaces(*(F.pad(plane, pad, value=value) for plane, value in zip(inside, outside, strict=True)))
-
-    def crop(self, rows: slice, columns: slice) -> "_Surfaces":
-        return _Surfaces(*(plane[..., rows, columns] for plane in self))
-
-    def in_layer(self, index: int) -> Tensor:
-        """Premultiplied color and light without lights, weight in the layer, known share at its depth, (C+3,H,W)."""
-        weight = (1 - (self.position - index).abs()).clamp(min=0)
-        known = (index + 1 - self.position).clamp(0, 1)
-        covered = self.hidden_weight * (self.position >= index + 1)
-        hidden_weight = covered * (1 - (self.hidden_position - index).abs()).clamp(min=0)
-        known = known + covered * (index + 1 - self.hidden_position).clamp(0, 1)
-        color = self.seen * weight + self.hidden * hidden_weight
-        return torch.cat([color, (weight + hidden_weight)[None], known[None]])
-
-    def extents(self, count: int) -> list[tuple[int, int, int, int] | None]:
-        """Bounding box (top, bottom, left, right) of the pixels in each of `count` layers, None where there are none;
-        read from the device at once."""
-        height, width = self.position.shape
-        rows = torch.zeros(count + 1, height, dtype=torch.bool, device=self.position.device)
-        columns = torch.zeros(count + 1, width, dtype=torch.bool, device=self.position.device)
-        hidden = torch.where(self.hidden_weight > 0, self.hidden_position, OUTSIDE)
-        for position in (self.position.floor(), self.position.ceil(), hidden.floor(), hidden.ceil()):
-            index = position.clamp(max=count).long()
-            rows[index, torch.arange(height, device=index.device)[:, None]] = True
-            columns[index, torch.arange(width, device=index.device)] = True
-        rows, columns = rows[:count].cpu(), columns[:count].cpu()
-        return [(*_span(r), *_span(c)) if r.any() else None for r, c in zip(rows, columns, strict=True)]
-
-
-def _span(mask: Tensor) -> tuple[int, int]:
-    found = mask.nonzero()
-    return int(found[0]), int(found[-1]) + 1
-
-
 # Rendering
 
 
-def _render(
-    window: _Surfaces, layers: list[_Layer], margin: int, on_progress: Callable[[float], None] | None
-) -> Tensor:
+def _render(window: Surfaces, layers: list[_Layer], margin: int, on_progress: Callable[[float], None] | None) -> Tensor:
     """What the lens sees in the window without its margin, (C,h,w)."""
-    boxes = window.extents(len(layers))
-    light, passed = 0.0, window.seen.new_ones(1, *(size - 2 * margin for size in window.position.shape))
+    boxes, lit = window.extents(len(layers)), window.lit(len(layers))
+    light, passed = 0.0, 1.0
     near_to_far = reversed(range(len(layers)))
     for scale, group in groupby(near_to_far, key=lambda index: layers[index].scale):
         stack = _open_stack(window, margin, scale)
-        most = 1 / _reduce(passed, scale).clamp(min=LEAST_KNOWN)
         for index in group:
             if boxes[index] is not None:
-                _add_layer(stack, most, window, index, layers[index], boxes[index], margin)
+                _add_layer(stack, window, index, layers[index], boxes[index], margin, lit[index])
             if on_progress is not None:
                 on_progress(1 - index / len(layers))
         stack = _enlarge(stack, scale)
-        light, passed = light + passed * stack[:-1], passed * stack[-1:]
+        light, passed = light + passed * stack[:-1], passed * stack[-1]
     return light[:-1] / light[-1]
 
 
-def _open_stack(window: _Surfaces, margin: int, scale: int) -> Tensor:
+def _open_stack(window: Surfaces, margin: int, scale: int) -> Tensor:
     """Light, its weight and the share that passes, (C+2,h,w), of no layers yet; coarse stacks have a ring of 1 pixel
     around the tile to interpolate from."""
     ring = int(scale > 1)
     height, width = ((total - 2 * margin) // scale + 2 * ring for total in window.position.shape)
-    stack = window.seen.new_zeros(window.seen.shape[0] + 1, height, width)
+    stack = window.seen.new_zeros(window.seen.shape[0] + 2, height, width)
     stack[-1] = 1.0
     return stack
 
 
 def _add_layer(
-    stack: Tensor,
-    most: Tensor,
-    window: _Surfaces,
-    index: int,
-    layer: _Layer,
-    box: tuple[int, int, int, int],
-    margin: int,
+    stack: Tensor, window: Surfaces, index: int, layer: _Layer, box: tuple[int, int, int, int], margin: int, lit: bool
 ) -> None:
     """Put a layer behind those in the stack: light += passed (k*wI)/(k*v), passed *= 1 - (k*w)/(k*v).
 
-    What is known of a disc, the share k*v, stands for the rest of it; but a small light is only where the camera saw
-    it, so it gains no more than what the layers in front take from it. `most` is that limit of passed / (k*v): the
-    inverse of what passes the stacks in front of this one.
+    Its lights, where it is `lit`, add to the light by themselves.
     """
     origin = margin // layer.scale - int(layer.scale > 1)
     sides = []
@@ -299,17 +225,23 @@ def _add_layer(
         slice(layer.scale * (first + origin - layer.reach), layer.scale * (last + origin + layer.reach))
         for first, last in sides
     )
-    planes = window.crop(*source).in_layer(index)
+    surfaces = window.crop(*source)
+    share = _blurred_share(surfaces.in_layer(index), layer)
+    if lit:
+        lights = _blurred_share(surfaces.lights_in_layer(index), layer)
+        share = torch.cat([share[:-1] + lights, share[-1:]])
+    place = stack[:, slice(*sides[0]), slice(*sides[1])]
+    passed = place[-1].clone()
+    place[:-1] += passed * share
+    place[-1] = passed * (1 - share[-1]).clamp(0, 1)
+
+
+def _blurred_share(planes: Tensor, layer: _Layer) -> Tensor:
+    """Premultiplied planes, the last of which is what is known, (N+1,H,W) -> blurred over what is known, (N,h,w)."""
     if layer.scale > 1:
         planes = F.avg_pool2d(planes, layer.scale)
     blurred = _convolve(planes, layer.kernel)
-    color, unlit, weight, known = blurred[:-3], blurred[-3], blurred[-2], blurred[-1].clamp(min=LEAST_KNOWN)
-    place = stack[:, slice(*sides[0]), slice(*sides[1])]
-    gain = place[-1].clone() / known  # the clone is for autograd: the stack changes in place
-    rest = (unlit / color.mean(0).clamp(min=1e-20)).clamp(max=1)
-    place[:-2] += color * torch.lerp(torch.minimum(gain, most[0, slice(*sides[0]), slice(*sides[1])]), gain, rest)
-    place[-2] += weight * gain
-    place[-1] *= (1 - weight / known).clamp(0, 1)
+    return blurred[:-1] / blurred[-1].clamp(min=LEAST_KNOWN)
 
 
 def _convolve(planes: Tensor, kernel: Tensor) -> Tensor:
@@ -339,11 +271,6 @@ def _fast_length(length: int) -> int:
         if rest == 1:
             return length
         length += 1
-
-
-def _reduce(passed: Tensor, scale: int) -> Tensor:
-    """A plane (1,h,w) at the size of a stack."""
-    return passed if scale == 1 else F.pad(F.avg_pool2d(passed[None], scale), (1,) * 4, mode="replicate")[0]
 
 
 def _enlarge(stack: Tensor, scale: int) -> Tensor:

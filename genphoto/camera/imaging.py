@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Generator, Tensor
 
-from .camera import SHARP_F_NUMBER, Camera
+from .camera import Camera
 from .colorimetry import apply_matrix, camera_dial_matrix, linear_to_srgb, srgb_to_linear, white_balance_matrix
 from .defocus import defocus, expand_highlights
 from .optics import blur_radius_px, crop_ratio, light_ev, zoom, zoom_step
@@ -25,21 +25,15 @@ def _unreported(done: float) -> None:
     """Progress that nobody follows."""
 
 
-def _keeps_blur(camera: Camera, photo: Photo) -> bool:
-    """Whether the lens blurs as it did in the photograph: no depth is needed then."""
-    taken = photo.camera
-    return (camera.f_number, camera.focus_distance_m) == (taken.f_number, taken.focus_distance_m)
-
-
 def _blur_px(disparity: Tensor, camera: Camera, photo: Photo, sensor_px: float, ratio: float) -> Tensor:
     """Signed blur radius [px] that a camera adds to the photograph: what its lens blurs, less what is blurred already.
 
     Radii of discs subtract as squares, since variances of successive blurs add. A photograph that counts as sharp has
-    no blur to subtract, and stays sharp in a zoom. `sensor_px` is the sensor's width in pixels of the result.
+    no blur to subtract. `sensor_px` is the sensor's width in pixels of the result.
     """
     wanted = blur_radius_px(disparity, camera, sensor_px)
-    if photo.camera.f_number == SHARP_F_NUMBER:
-        return torch.zeros_like(wanted) if _keeps_blur(camera, photo) else wanted
+    if photo.is_sharp:
+        return wanted
     present = blur_radius_px(disparity, photo.camera, sensor_px / ratio)
     square = wanted.square() - present.square()
     return torch.where(square > 0, wanted.sign() * square.where(square > 0, 1).sqrt(), 0)
@@ -51,14 +45,17 @@ def _lens(
     size: tuple[int, int],
     highlights: float,
     background: Photo | None,
+    iris_set: bool,
     on_progress: Progress,
 ) -> Tensor:
     """Zoom and depth of field: the linear light (3,H,W) that falls on the sensor, before exposure."""
     ratio = crop_ratio(camera, photo.camera)
     light = expand_highlights(srgb_to_linear(photo.image.float()), highlights)
-    if photo.disparity is None:
-        if not _keeps_blur(camera, photo):
-            photo.require_disparity()
+    taken = photo.camera
+    same_lens = (camera.f_number, camera.focus_distance_m) == (taken.f_number, taken.focus_distance_m)
+    if not same_lens:
+        photo.require_disparity()
+    if photo.disparity is None or (same_lens and photo.is_sharp and not iris_set):
         return zoom(light, ratio, size).clamp(min=0)
 
     sensor_px = max(photo.size) / zoom_step(photo.size, 1.0, size)
@@ -96,6 +93,7 @@ def photograph(
     dial: bool = False,
     highlights: float = 0.0,
     background: Photo | None = None,
+    iris_set: bool = False,
     on_progress: Progress | None = None,
 ) -> Tensor:
     """The frame (3,H,W) in [0,1] sRGB that `camera` takes: lens, then sensor, then white balance.
@@ -110,6 +108,7 @@ def photograph(
             camera's white-balance dial says under unchanged light (2000 K is blue).
         highlights: how far clipped highlights are extended before blurring, see `expand_highlights`; 0 is physical.
         background: what the foreground hides, where known; otherwise it is filled in from the surroundings.
+        iris_set: whether somebody chose the f-number, so that even the one of a sharp photograph blurs as a lens does.
         on_progress: called with the finished share in [0,1] many times within the frame; may raise to cancel.
 
     Raises:
@@ -119,7 +118,9 @@ def photograph(
     """
     taken = photo.camera
     report = on_progress or _unreported
-    light = _lens(photo, camera, size or photo.size, highlights, background, lambda done: report(LENS_SHARE * done))
+    light = _lens(
+        photo, camera, size or photo.size, highlights, background, iris_set, lambda done: report(LENS_SHARE * done)
+    )
     report(LENS_SHARE)
     signal = expose(
         light,
@@ -158,6 +159,7 @@ def simulate(
         return lambda done: (on_progress or _unreported)((index + done) / count)
 
     if variant == "physical":
+        options["iris_set"] = any(setting.moves_iris for setting in sweep.settings)
         frames = [
             photograph(photo, camera, size=size, dial=sweep.dial, on_progress=progress_of(i), **options)
             for i, camera in enumerate(sweep.cameras)

@@ -14,6 +14,10 @@ from .camera import Camera
 K_FRAME_WIDTH_PX = 384
 K_NEAR_M = 1.0
 
+# How far below the darkest of its neighbors, as a share of it, resampled light may fall. The cubic kernel's own
+# undershoot beside a bright edge is black in a dark grey: codes are far apart there.
+UNDERSHOOT = 0.2
+
 
 def angle_of_view_rad(side_mm: float, focal_mm: float) -> float:
     """Angle of view [rad] of a rectilinear lens focused at infinity, 2 atan(side / 2f)."""
@@ -95,21 +99,18 @@ def _resample_axis(x: Tensor, dim: int, length: int, step: float, nearest: bool)
     width = max(step, 1.0)
     first = (center - 2 * width).floor().long() + 1
     taps = first[:, None] + torch.arange(math.ceil(4 * width))
-    away = (taps - center[:, None]) / width
-    weights = _keys(away)
+    distance = (taps - center[:, None]) / width
+    weights, is_near = _keys(distance), (distance.abs() < 1).to(x.device)
     weights = (weights / weights.sum(1, keepdim=True)).to(x.dtype).to(x.device)
-    beside = away.abs() < 1
     taps = taps.clamp(0, size - 1).to(x.device)
     shape = [1] * x.ndim
     shape[dim] = length
-    out, darkest = 0, torch.inf
+    out, darkest = 0.0, torch.full((), math.inf, dtype=x.dtype, device=x.device)
     for k in range(taps.shape[1]):  # a tap at a time: peak memory is a few pictures whatever the kernel width
-        source = x.index_select(dim, taps[:, k])
-        out = out + source * weights[:, k].view(shape)
-        if beside[:, k].any():
-            darkest = torch.where(beside[:, k].view(shape).to(x.device), source.clamp(max=darkest), darkest)
-    # In linear light the kernel's undershoot beside a bright edge is many codes wide; its overshoot is few.
-    return torch.maximum(out, darkest)
+        tap = x.index_select(dim, taps[:, k])
+        out = out + tap * weights[:, k].view(shape)
+        darkest = torch.minimum(darkest, torch.where(is_near[:, k].view(shape), tap, math.inf))
+    return torch.maximum(out, darkest - UNDERSHOOT * darkest.abs())
 
 
 def zoom_step(source: tuple[int, int], ratio: float, size: tuple[int, int]) -> float:
@@ -120,7 +121,9 @@ def zoom_step(source: tuple[int, int], ratio: float, size: tuple[int, int]) -> f
 def zoom(
     image: Tensor, ratio: float, size: tuple[int, int], *, margin: tuple[int, int] = (0, 0), nearest: bool = False
 ) -> Tensor:
-    """The central `ratio` of a picture, resampled to `size`: one continuous, centerd, isotropic affine map.
+    """The central `ratio` of a picture, resampled to `size`: one continuous, centered, isotropic affine map.
+
+    In linear light, so that a light keeps its energy; without the dark halos of that, see UNDERSHOOT.
 
     Args:
         image: (C,H,W).

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from .camera import Camera
+from .camera import SHARP_F_NUMBER, Camera
 
 TOLERANCE = 1e-3  # rounding of half-precision pictures
 GREY_TOLERANCE = 4.5 / 255  # between the channels of a grey picture, after lossy compression
@@ -26,7 +26,8 @@ class Photo:
         image: (3,H,W) in [0,1], sRGB; float32, float16 or bfloat16.
         disparity: (H,W) inverse distance 1/z [1/m], 0 at infinity; None when depth is unknown.
         camera: the state under which it was taken. Its own blur, exposure and white balance are in the picture
-            already; a camera adds what differs, so at this state the photograph comes back.
+            already; a camera adds what differs, so at this state the photograph comes back. From f/64 on it counts as
+            sharp: without any blur of its own.
     """
 
     image: Tensor
@@ -59,6 +60,11 @@ class Photo:
     def size(self) -> tuple[int, int]:
         """(height, width)."""
         return self.image.shape[1], self.image.shape[2]
+
+    @property
+    def is_sharp(self) -> bool:
+        """Whether it has no blur of its own, at any distance."""
+        return self.camera.f_number >= SHARP_F_NUMBER
 
     def focus_distance_at(self, x: float, y: float) -> float:
         """Distance [m] of the point at (x, y), shares of width and height from the top left corner, in [0,1]."""

@@ -107,6 +107,24 @@ def color_temperature_frame(image: Tensor, kelvin: float) -> Tensor:
     return (tinted / 255).to(image.device)
 
 
+def reduced(plane: Tensor, longest: int, *, nearest: bool = False) -> Tensor:
+    """A photo or its depth (...,h,w), no longer than `longest` [px] on either side; depth goes by `nearest`.
+
+    The photographs of training were about as large as SIZE. In a larger one a blur in pixels would be another blur, and
+    `resize` would alias.
+    """
+    scale = longest / max(plane.shape[-2:])
+    if scale >= 1:
+        return plane
+    size = [max(1, round(side * scale)) for side in plane.shape[-2:]]
+    stacked = plane.reshape(1, -1, *plane.shape[-2:]).float()
+    if nearest:
+        small = torch.nn.functional.interpolate(stacked, size, mode="nearest-exact")
+    else:
+        small = torch.nn.functional.interpolate(stacked, size, mode="bilinear", antialias=True).clamp(0, 1)
+    return small.reshape(*plane.shape[:-2], *size).to(plane.dtype)
+
+
 def resize(frame: Tensor, size: tuple[int, int]) -> Tensor:
     """A frame (3,h,w) at the size of training: bilinear and aliased, as torchvision 0.16 resizes a tensor."""
     return torch.nn.functional.interpolate(frame[None], size, mode="bilinear", align_corners=False)[0]

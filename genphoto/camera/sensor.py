@@ -9,6 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+FEW = 12.0  # mean number up to which Poisson numbers are whole
+MOST_OF_FEW = 48  # ten standard deviations above FEW
+
 FULL_FRAME_DIAGONAL_MM = math.hypot(36.0, 24.0)
 
 
@@ -77,9 +80,6 @@ class Sensor:
         """System gain [DN/e-]: saturation_electrons(iso) drive the converter from the pedestal to its last level."""
         return (self.white_level_dn - self.black_level_dn) / self.saturation_electrons(iso)
 
-
-LARGE_MEAN = 20.0  # of a Poisson distribution, from which its quantiles are expanded around the normal ones
-MOST_COUNTS = 100  # of a mean below that: further ones have a probability of 1e-32
 
 # Typical values of the sensor class, not one product's datasheet. Full wells run with the area of a photosite.
 #             name               mm           QE  full well  read  dark/s ADC pedestal
@@ -164,43 +164,31 @@ def read_out(
     _require_time(exposure_time_s)
     mean_dark = sensor.dark_current_e_s * exposure_time_s
     light = mean_electrons.clamp(0.0, 4.0 * sensor.full_well_e)  # four full wells clip with certainty
-    draws = torch.rand(light.shape, dtype=torch.float64, generator=generator)
-    signal = poisson(light + mean_dark, draws).to(light.dtype) - mean_dark
-    signal += sensor.read_noise_e * torch.randn(signal.shape, dtype=signal.dtype, generator=generator)
+    shot, read = (torch.randn(light.shape, dtype=light.dtype, generator=generator) for _ in range(2))
+    signal = _poisson(light + mean_dark, shot) - mean_dark + sensor.read_noise_e * read
     numbers = sensor.gain_dn_per_e(iso) * signal + sensor.black_level_dn
     return numbers.round().clamp(0, sensor.white_level_dn)
 
 
-def poisson(mean: Tensor, draws: Tensor) -> Tensor:
-    """Poisson counts of uniform draws in [0, 1), one per element: the quantiles of the distribution, float64.
+def _poisson(mean: Tensor, normal: Tensor) -> Tensor:
+    """Poisson numbers of these means >= 0, each from the one normal number of its pixel.
 
-    One draw an element, whatever the mean: means that differ by rounding, as on two machines, give the same counts but
-    for a few. Means from LARGE_MEAN on take the Cornish-Fisher expansion of the quantile (third order, with Sheppard's
-    correction for rounding), whose mean and variance are right within 1e-3 of the variance.
+    One number per pixel, whatever the mean: pictures that differ by a rounding have the same grain. Up to FEW the
+    number is the quantile by summation; above, Cornish and Fisher's expansion of it (1938) to the fourth cumulant.
     """
-    mean = mean.double()
-    z = torch.special.ndtri(draws.clamp(min=2.0**-54))
-    rate = mean.clamp(min=LARGE_MEAN)
-    skew = (z.square() - 1) / 6 + (z - z**3) / (72 * rate.sqrt())
-    counts = (rate + (rate - 1 / 12).sqrt() * z + skew + 0.5).floor().clamp(min=0)
-    few = mean < LARGE_MEAN
-    counts[few] = _inverse_poisson(mean[few], draws[few])
-    return counts
-
-
-def _inverse_poisson(mean: Tensor, draws: Tensor) -> Tensor:
-    """Quantiles by adding up the probabilities of 0, 1, 2, ..."""
-    counts = torch.zeros_like(mean)
-    probability = (-mean).exp()
-    reached = probability.clone()
-    for k in range(1, MOST_COUNTS):
-        beyond = draws > reached
-        if not beyond.any():
-            break
-        counts += beyond
-        probability *= mean / k
-        reached += probability
-    return counts
+    many = mean.clamp(min=FEW).double()
+    z = normal.double()
+    expanded = many + many.sqrt() * z + (z * z - 1) / 6 - (z * z - 1) * z / (72 * many.sqrt())
+    few = mean <= FEW
+    rate, quantile = mean[few].double(), torch.special.ndtr(z[few])
+    count, term = torch.zeros_like(rate), torch.exp(-rate)
+    total = term.clone()
+    for number in range(1, MOST_OF_FEW + 1):
+        count += quantile > total
+        term = term * rate / number
+        total += term
+    expanded[few] = count
+    return expanded.to(mean.dtype)
 
 
 def _require_time(exposure_time_s: float) -> None:

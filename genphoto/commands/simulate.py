@@ -32,7 +32,7 @@ BASE = {
     "f_number": (
         "--base-f-number",
         "aperture",
-        "its blur is in the picture already (default 64: sharp all over)",
+        "its blur is in the picture already (64, the default, and more: sharp all over)",
     ),
     "exposure_time_s": ("--exposure-time", "shutter_speed", 'exposure time of the photograph [s], such as "1/125"'),
     "color_temperature_k": ("--base-color-temperature", "color_temperature", "light in the photograph [K]"),

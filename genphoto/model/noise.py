@@ -34,7 +34,7 @@ def sweep_noise(noise: Tensor, magnification: Tensor, own_percent: int) -> Tenso
     own = left[:, :, None] * _separably(row_vectors.mT, frames, column_vectors.mT)
     own = _separably(row_vectors, own, column_vectors)
     mixed = torch.cat([first, (math.sqrt(share) * seen + own)[:, 1:]], 1)
-    return mixed.flatten(0, 1).to(noise)
+    return mixed.flatten(0, 1).to(noise.dtype).to(noise.device)
 
 
 def drawn_apart(noise: Tensor, frames: int, generator: Generator) -> Tensor:

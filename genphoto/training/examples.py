@@ -140,7 +140,7 @@ class TrainingExamples(Dataset):
         return {
             "prior": prior[first : first + count],
             "camera_text": self.tokenize(camera_prompts(values, setting)),
-            "magnification": magnifications(values, setting),
+            "magnification": magnifications(values, setting).float(),  # batches go to devices without float64
         }
 
     def _cropped(self, frames: Tensor, generator: torch.Generator) -> Tensor:

@@ -100,6 +100,28 @@ def test_zooming_out_of_a_dense_source_is_antialiased():
     assert (seen[..., 4:-4] - 0.5).abs().max() < 0.01  # at the borders the edge repeats
 
 
+@pytest.mark.parametrize("ratio", [0.34, 0.5, 0.6857, 0.8571, 1.0])
+@pytest.mark.parametrize("size", [(40, 60), (15, 22)])
+@pytest.mark.parametrize("turned", [False, True])
+def test_zoom_makes_no_dark_halo_beside_a_bright_edge(ratio, size, turned):
+    bright = (torch.arange(60) >= 33).expand(3, 60, 60)
+    picture = torch.where(bright.mT if turned else bright, 0.9, 0.05)
+    codes = 255 * linear_to_srgb(optics.zoom(picture, ratio, size).clamp(0, 1))
+    dark, light = (255 * linear_to_srgb(torch.tensor(value)) for value in (0.05, 0.9))
+    assert dark - codes.min() < 10
+    assert codes.max() - light < 10
+
+
+def test_zoom_keeps_the_sharpness_of_photographs():
+    """Against a picture of twice the resolution."""
+    from skimage.data import astronaut
+
+    fine = srgb_to_linear(torch.from_numpy(astronaut()[:300, :450].copy()).movedim(-1, 0) / 255)
+    seen = optics.zoom(torch.nn.functional.avg_pool2d(fine[None], 2)[0], 1.0, (300, 450)).clamp(0, 1)
+    error = (linear_to_srgb(seen) - linear_to_srgb(fine))[:, 8:-8, 8:-8]
+    assert -10 * math.log10(error.square().mean()) > 30.75  # the kernel without a limit: 30.69
+
+
 def test_zoom_with_margin_shows_more_of_the_same():
     picture = torch.rand(3, 60, 90, generator=torch.Generator().manual_seed(1))
     plain = optics.zoom(picture, 0.5, (30, 45))

@@ -146,6 +146,12 @@ def test_an_example_depends_on_its_key_alone():
     assert first["prior"].shape == (2, 3, 64, 96)
 
 
+def test_examples_fit_devices_without_float64():
+    chosen = config(stage())
+    example = examples_in(chosen, dataset_of(chosen.data))[0, 0, 0, 3]
+    assert [name for name, value in example.items() if getattr(value, "dtype", None) == torch.float64] == []
+
+
 def test_plain_prompts_are_a_piece_of_text_of_their_own():
     """Together with a caption they may be longer than the text encoder reads."""
     chosen = config(stage(blind="camera"))
