@@ -3,6 +3,9 @@
 A sweep applies several settings in this order: a lens first, then its iris, then the time that the iris implies.
 """
 
+import copyreg
+from pickle import PicklingError
+
 from ..setting import CameraSetting
 from .aperture import APERTURE
 from .bokeh import BOKEH
@@ -27,3 +30,15 @@ def setting_named(name: str) -> CameraSetting:
         if setting.name == name:
             return setting
     raise ValueError(f"Unknown camera setting {name!r}. Settings: {', '.join(s.name for s in SETTINGS)}.")
+
+
+def _by_name(setting: CameraSetting) -> tuple:
+    """How a setting is pickled, for processes that start anew: its functions have no names of their own."""
+    if all(setting is not known for known in SETTINGS):
+        raise PicklingError(
+            f"The camera setting {setting.name!r} is not one of SETTINGS, so no process finds it again."
+        )
+    return setting_named, (setting.name,)
+
+
+copyreg.pickle(CameraSetting, _by_name)
