@@ -20,7 +20,8 @@ SITE = re.compile(r"^(down|up)_blocks\.(\d+)\.motion_modules\.(\d+)\.temporal_tr
 MERGE = re.compile(SITE.pattern + r"transformer_blocks\.0\.attention_blocks\.0\.processor\.(?=qkv_merge\.)")
 # Names that wrappers of PyTorch put into keys: compiled, sharded, checkpointed modules anywhere, others in front.
 WRAPPED = re.compile(
-    r"(?<=\.)(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.|^(?:_orig_mod\.|_fsdp_wrapped_module\.|module\.)+"
+    r"(?<=\.)(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\."
+    r"|^(?:_orig_mod\.|_fsdp_wrapped_module\.|module\.)+"
 )
 # diffusers' MotionAdapter: the end of our key -> the end of its key, in a site and in its block.
 ADAPTER_SITE = re.compile(

@@ -35,7 +35,6 @@ class FrameCache(Dataset):
         self.dataset = dataset
         self.folder = Path(folder)
         self._told: dict[int, list[dict]] = {}
-        self._frames: dict[int, np.ndarray] = {}
         self._require_same_data_set()
 
     def __len__(self) -> int:
@@ -48,10 +47,7 @@ class FrameCache(Dataset):
     def __getitem__(self, at: tuple[int, int]) -> SweepExample:
         _, index = at
         block, row = divmod(index, BLOCK)
-        if block not in self._frames:
-            self._frames[block] = np.load(self._filled(block), mmap_mode="r")
-        frames = torch.from_numpy(self._frames[block][row].astype(np.float32) / 255)
-        return replace(self.described(index), frames=frames)
+        return replace(self.described(index), frames=_row(self._filled(block), row) / 255)
 
     def described(self, index: int) -> SweepExample:
         """An example without its frames."""
@@ -114,9 +110,9 @@ class LatentCache(Dataset):
         on_example: Callable[[int], None] = lambda done: None,
     ):
         self.frames = frames
-        path = frames.folder / f"latents-{name}.npy"
-        if not path.exists():
-            with _written(path) as file:
+        self.path = frames.folder / f"latents-{name}.npy"
+        if not self.path.exists():
+            with _written(self.path) as file:
                 for index in range(len(frames)):
                     latents = encode(frames[0, index].frames).half().cpu().numpy()
                     if index == 0:
@@ -124,7 +120,6 @@ class LatentCache(Dataset):
                         np.lib.format.write_array_header_1_0(file, told)
                     file.write(latents.tobytes())
                     on_example(index + 1)
-        self.latents = np.load(path, mmap_mode="r")
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -134,8 +129,12 @@ class LatentCache(Dataset):
         return self.frames.setting_at(epoch, index)
 
     def __getitem__(self, at: tuple[int, int]) -> SweepExample:
-        latents = torch.from_numpy(self.latents[at[1]].astype(np.float32))
-        return replace(self.frames.described(at[1]), latents=latents)
+        return replace(self.frames.described(at[1]), latents=_row(self.path, at[1]))
+
+
+def _row(path: Path, row: int) -> torch.Tensor:
+    """One example of a file, float32. The file is open for no longer: there may be more of them than a process can."""
+    return torch.from_numpy(np.load(path, mmap_mode="r")[row].astype(np.float32))
 
 
 @contextmanager

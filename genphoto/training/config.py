@@ -29,6 +29,7 @@ RANGES = {
     "workers": (-1, inf),
     "steps": (1, inf),
     "batch_size": (1, inf),
+    "accumulate": (1, inf),
     "learning_rate": (1e-9, 1),
     "warmup": (0, inf),
     "decay": (0, 1),
@@ -59,7 +60,8 @@ class DataConfig:
         variant: which simulation, "physical" or "published".
         seed: of scenes and values.
         cache: folder in which the first epoch is kept for all later ones; empty to simulate anew every time.
-        workers: processes that prepare examples; 0 for the training process itself, -1 for one per core.
+        workers: processes that prepare examples, over all training processes of a machine; 0 for those themselves, -1
+            for one per core.
     """
 
     folder: str = ""
@@ -126,6 +128,7 @@ class StageConfig:
         train: the parts that learn, of those that LEARNING names for the kind; the others are frozen.
         steps: optimizer steps.
         batch_size: sweeps per step (in "image" and "autoencoder": single frames), over all processes.
+        accumulate: parts of a batch that are computed one after another: takes the memory of one, learns the same.
         learning_rate: highest.
         warmup: steps until the learning rate is reached.
         decay: share of the steps, at the end, in which it falls to a hundredth.
@@ -150,6 +153,7 @@ class StageConfig:
     train: tuple[str, ...]
     steps: int
     batch_size: int
+    accumulate: int = 1
     learning_rate: float = 1e-4
     warmup: int = 100
     decay: float = 0.3
@@ -181,6 +185,10 @@ class StageConfig:
         for name, kind in (("blind", "sweep"), ("drop_camera", "sweep"), ("crop", "autoencoder")):
             if getattr(self, name) and self.kind != kind:
                 raise ValueError(f"{where}: {name} = {getattr(self, name)!r} needs kind {kind}. Leave it out.")
+        if self.batch_size % self.accumulate:
+            raise ValueError(
+                f"{where}: batch_size = {self.batch_size} must be a multiple of accumulate = {self.accumulate}."
+            )
         if set(self.train) == {"camera"} and (self.drop_camera or self.blind == "camera"):
             raise ValueError(
                 f"{where}: nothing learns while the camera is off, with drop_camera = {self.drop_camera:g}, blind = "

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from accelerate import PartialState
 from tqdm import tqdm
 
 from ..camera.settings import setting_named
@@ -24,12 +25,14 @@ from .parts import Parts
 
 log = logging.getLogger(__name__)
 
-FREE = ("name", "steps", "save_every", "sample_every")  # may change while a stage is stopped
+FREE = ("name", "steps", "accumulate", "save_every", "sample_every")  # may change while a stage is stopped
 FREE_DATA = ("cache", "workers")
 
 
 def train(config: TrainConfig, folder: Path, *, cpu: bool = False, only: str | None = None) -> list[Path]:
     """Train all stages, going on where an earlier run stopped; the result is in `folder`/result.
+
+    Of several processes the main one writes it; the others return no paths.
 
     Args:
         config: what to train.
@@ -49,7 +52,12 @@ def train(config: TrainConfig, folder: Path, *, cpu: bool = False, only: str | N
     stages = config.stages[: names.index(only) + 1] if only is not None else config.stages
     for stage in stages:
         run_stage(config, stage, parts, dataset, folder / stage.name, cpu)
-    return export(parts, config, {name for stage in stages for name in stage.train}, folder / "result")
+    processes = PartialState()
+    written: list[Path] = []
+    if processes.is_main_process:
+        written = export(parts, config, {name for stage in stages for name in stage.train}, folder / "result")
+    processes.wait_for_everyone()
+    return written
 
 
 def run_stage(
@@ -92,7 +100,7 @@ def run_stage(
         folder,
         accelerator,
         seed=config.seed,
-        workers=(os.cpu_count() or 1) if config.data.workers < 0 else config.data.workers,
+        workers=workers_of(config.data, accelerator.num_processes),
         origin=origin,
         on_step=report,
         on_sample=sample,
@@ -101,6 +109,16 @@ def run_stage(
         writer.close()
     accelerator.wait_for_everyone()
     return state
+
+
+def workers_of(data: DataConfig, processes: int) -> int:
+    """Processes that prepare the examples of one training process, where `processes` train.
+
+    Those of one machine share its cores; a launcher says how many they are in LOCAL_WORLD_SIZE.
+    """
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", processes))
+    total = (os.cpu_count() or 1) if data.workers < 0 else data.workers
+    return max(total // here, 1) if total else 0
 
 
 def parts_of(config: TrainConfig) -> Parts:

@@ -35,9 +35,7 @@ def setting_named(name: str) -> CameraSetting:
 def _by_name(setting: CameraSetting) -> tuple:
     """How a setting is pickled, for processes that start anew: its functions have no names of their own."""
     if all(setting is not known for known in SETTINGS):
-        raise PicklingError(
-            f"The camera setting {setting.name!r} is not one of SETTINGS, so no process finds it again."
-        )
+        raise PicklingError(f"The camera setting {setting.name!r} is not one of SETTINGS: no process would find it.")
     return setting_named, (setting.name,)
 
 
