@@ -25,9 +25,21 @@ from ..model.config import Architecture
 from ..model.lift import CameraMerges, Lift
 from ..model.temporal import Operations
 from .disk import load, read_metadata, save
-from .kinds import CAMERA_ADAPTER, IMAGE_LORA, MOTION_MODULE, RELEASES, WHERE, recognize, require, unwrap, wrong_kind
+from .kinds import (
+    CAMERA_ADAPTER,
+    HALVES,
+    IMAGE_LORA,
+    MOTION_MODULE,
+    RELEASES,
+    WHERE,
+    recognize,
+    require,
+    unwrap,
+    wrong_kind,
+)
 from .layout import (
     MERGE,
+    bare_key,
     cast,
     declared_architecture,
     encoder_architecture,
@@ -119,7 +131,7 @@ class CameraFile:
 
 
 def motion_module(state: State, metadata: Mapping[str, str] | None, name: str) -> MotionFile:
-    """The motion modules in a loaded file: AnimateDiff v3 or our own format.
+    """The motion modules in a loaded file: AnimateDiff v3, also as diffusers' MotionAdapter, or our own format.
 
     Raises:
         ValueError: if it is anything else, with what it is and where the right file is.
@@ -161,10 +173,10 @@ def camera_adapter(state: State, metadata: Mapping[str, str] | None, name: str) 
         )
         if others := [k for k in state if not k.startswith(("encoder.", "merges."))]:
             raise ValueError(f"{name} holds unexpected keys beside a camera adapter: {', '.join(others[:4])}.")
-    elif "camera_encoder_state_dict" not in state:
+    elif HALVES[0] not in (state := unwrap(state)):
         raise _lost_metadata(name)
     else:
-        parts = [state.get(f"{part}_state_dict") for part in ("camera_encoder", "attention_processor")]
+        parts = [state.get(half) for half in HALVES]
         if not all(isinstance(part, Mapping) for part in parts):
             raise wrong_kind(name, "half a camera adapter (the encoder without the merges)", CAMERA_ADAPTER)
         encoder, merges = our_keys(parts[0]), our_keys(parts[1], MERGE)
@@ -198,7 +210,7 @@ def image_lora(state: State, name: str) -> dict[str, Tensor]:
         ValueError: if it is anything else, another key style included.
     """
     require(IMAGE_LORA, state, name)
-    weights = {str(k).removeprefix("module."): v for k, v in unwrap(state).items()}
+    weights = {bare_key(k): v for k, v in unwrap(state).items()}
     odd = [key for key in weights if not LORA_KEY.fullmatch(key)]
     if odd:
         raise ValueError(f"{name} is an image LoRA of another key style ({odd[0]}). {WHERE[IMAGE_LORA]}")

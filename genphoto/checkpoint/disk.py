@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import pickle
 import re
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -31,6 +33,14 @@ DAMAGED = (
     AssertionError,
     struct.error,
 )
+# NumPy's scalars, in which training scripts note losses and steps: their parts are plain data.
+_SCALAR = np.float64(0).__reduce__()[0]
+NUMBERS = [
+    *((_SCALAR, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
+    np.dtype,
+    *{type(np.dtype(kind)) for kind in np.sctypeDict.values() if kind not in (np.object_, np.void)},
+    (codecs.encode, "_codecs.encode"),
+]
 UNUSED = "optimizer_state_dict"  # training state: twice the size of the weights
 
 
@@ -106,7 +116,8 @@ def _load_pickle(path: Path, size: int, zipped: bool) -> dict[str, Any]:
     if zipped and not zipfile.is_zipfile(path):
         raise ValueError(f"{path.name} ends too early, at {size:,} bytes. {AGAIN}")
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
+        with torch.serialization.safe_globals(NUMBERS):
+            state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     except (pickle.UnpicklingError, *DAMAGED) as error:
         # PyTorch's advice is weights_only=False, which would execute the file: it is left out.
         if refused := re.search(r"GLOBAL (?:instruction )?([\w.]+)|[Uu]nsupported class", str(error)):

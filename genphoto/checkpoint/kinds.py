@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from .layout import bare_key
+
 MOTION_MODULE = "a motion module"
 CAMERA_ADAPTER = "a camera adapter"
 IMAGE_LORA = "an image LoRA"
@@ -27,7 +29,18 @@ WHERE = {
     IMAGE_LORA: f"Use RealEstate10K_LoRA.ckpt from the Generative Photography release, {RELEASES[IMAGE_LORA]}.",
 }
 
-WRAPPERS = ("motion_module_state_dict", "lora_state_dict", "state_dict", "controlnet")
+WRAPPERS = (
+    "motion_module_state_dict",
+    "lora_state_dict",
+    "state_dict",
+    "model_state_dict",
+    "controlnet",
+    "ema",
+    "model",
+    "module",
+)
+HALVES = ("camera_encoder_state_dict", "attention_processor_state_dict")
+SCALED = re.compile(r"(^|\.)scaled_fp8$|\.(scale_weight|weight_scale)$")
 
 # The first pattern that any key matches decides.
 KINDS = {
@@ -50,7 +63,15 @@ KINDS = {
 
 
 def unwrap(state: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The innermost dictionary of weights: training scripts wrap it, some loaders have unwrapped it already."""
+    """The innermost dictionary of weights: training scripts wrap it, some loaders have unwrapped it already.
+
+    The halves of a camera adapter, where something has flattened them into one dictionary, are two again.
+    """
+    if isinstance(state, Mapping) and any(str(key).startswith(f"{half}.") for key in state for half in HALVES):
+        return {
+            half: {str(k).removeprefix(f"{half}."): v for k, v in state.items() if str(k).startswith(f"{half}.")}
+            for half in HALVES
+        }
     for key in WRAPPERS:
         if isinstance(state, Mapping) and isinstance(state.get(key), Mapping):
             return unwrap(state[key])
@@ -61,7 +82,9 @@ def recognize(state: Mapping[str, Any]) -> str:
     """What the weights are, as words that fit after "is"."""
     if not isinstance(state, Mapping):
         return f"a {type(state).__name__} and not a dictionary of weights"
-    keys = [str(key) for key in unwrap(state)]
+    keys = [bare_key(key) for key in unwrap(state)]
+    if any(map(SCALED.search, keys)):
+        return "in eight bits with a scale for every layer, which is not read here"
     for pattern, kind in KINDS.items():
         search = re.compile(pattern).search
         if any(map(search, keys)):

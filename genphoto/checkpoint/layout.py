@@ -18,15 +18,57 @@ from ..model.motion_module import GROUPS
 
 SITE = re.compile(r"^(down|up)_blocks\.(\d+)\.motion_modules\.(\d+)\.temporal_transformer\.")
 MERGE = re.compile(SITE.pattern + r"transformer_blocks\.0\.attention_blocks\.0\.processor\.(?=qkv_merge\.)")
+# Names that wrappers of PyTorch put into keys: compiled, sharded, checkpointed modules anywhere, others in front.
+WRAPPED = re.compile(
+    r"(?<=\.)(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\."
+    r"|^(?:_orig_mod\.|_fsdp_wrapped_module\.|module\.)+"
+)
+# diffusers' MotionAdapter: the end of our key -> the end of its key, in a site and in its block.
+ADAPTER_SITE = re.compile(
+    r"^(down|up)_blocks\.(\d+)\.motion_modules\.(\d+)\.(?=norm\.|proj_in\.|proj_out\.|transformer)"
+)
+ADAPTER_NAMES = {
+    ".norm1.": ".norms.0.",
+    ".norm2.": ".norms.1.",
+    ".norm3.": ".ff_norm.",
+    ".attn1.": ".attention_blocks.0.",
+    ".attn2.": ".attention_blocks.1.",
+}
+EIGHT_BITS = {torch.float8_e4m3fn, torch.float8_e5m2}  # float16 holds every value of both
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 SHOWN = 4  # keys per list in an error
 
 
 def our_keys(weights: Mapping[str, Any], released: re.Pattern[str] = SITE) -> dict[str, Any]:
-    """Weights under the keys of `Lift` or `CameraMerges`, without what training scripts add; position codes float32."""
-    bare = {str(key).removeprefix("module."): value for key, value in weights.items()}
+    """Weights under the keys of `Lift` or `CameraMerges`, without what training scripts add; position codes float32.
+
+    Eight-bit weights become float16, which holds them all, and float64 float32.
+    """
+    bare = {bare_key(key): value for key, value in weights.items()}
     bare.pop("animatediff_config", None)
-    return {released.sub(r"\1.\2.\3.", key): _full_precision(key, value) for key, value in bare.items()}
+    named: dict[str, Any] = {}
+    for key, value in bare.items():
+        if ADAPTER_SITE.match(key):
+            named |= dict.fromkeys(_adapter_keys(key), value)
+        else:
+            named[released.sub(r"\1.\2.\3.", key)] = value
+    return {key: _full_precision(key, value) for key, value in named.items()}
+
+
+def bare_key(key: object) -> str:
+    """A key without what wrappers of PyTorch add: compiled, sharded and parallel modules."""
+    return WRAPPED.sub("", str(key))
+
+
+def _adapter_keys(key: str) -> tuple[str, ...]:
+    """Our keys of a weight of diffusers' MotionAdapter: its two attentions share one position code."""
+    key = ADAPTER_SITE.sub(r"\1.\2.\3.", key)
+    block, shared, _ = key.partition(".pos_embed.pe")
+    if shared:
+        return tuple(f"{block}.attention_blocks.{k}.pos_encoder.pe" for k in (0, 1))
+    for theirs, ours in ADAPTER_NAMES.items():
+        key = key.replace(theirs, ours)
+    return (key,)
 
 
 def sites_architecture(weights: Mapping[str, Tensor]) -> Architecture:
@@ -137,7 +179,13 @@ def _positions(weights: Mapping[str, Any], default: int) -> int:
 
 
 def _full_precision(key: str, value: Any) -> Any:
-    return value.float() if key.endswith(".pe") and isinstance(value, Tensor) and value.dtype in DTYPES else value
+    if not isinstance(value, Tensor):
+        return value
+    if value.dtype == torch.float64 or (key.endswith(".pe") and value.dtype in DTYPES):
+        return value.float()
+    if value.dtype in EIGHT_BITS:
+        return value.float() if key.endswith(".pe") else value.half()
+    return value
 
 
 def _finite(tensor: Tensor) -> bool:

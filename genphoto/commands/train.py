@@ -51,4 +51,5 @@ def train_model(args: argparse.Namespace) -> None:
         stages = [replace(stage, steps=min(stage.steps, args.steps)) for stage in config.stages]
         config = replace(config, stages=tuple(stages))
     written = train(config, args.out, cpu=args.cpu, only=args.stage)
-    print("Written:", *(f"  {path}" for path in written), sep="\n")
+    if written:  # by the main process
+        print("Written:", *(f"  {path}" for path in written), sep="\n")

@@ -47,9 +47,7 @@ class FrameCache(Dataset):
     def __getitem__(self, at: tuple[int, int]) -> SweepExample:
         _, index = at
         block, row = divmod(index, BLOCK)
-        kept = np.load(self._filled(block), mmap_mode="r")  # opened anew: a system has a limit of open files
-        frames = torch.from_numpy(kept[row].astype(np.float32) / 255)
-        return replace(self.described(index), frames=frames)
+        return replace(self.described(index), frames=_row(self._filled(block), row) / 255)
 
     def described(self, index: int) -> SweepExample:
         """An example without its frames."""
@@ -122,15 +120,6 @@ class LatentCache(Dataset):
                         np.lib.format.write_array_header_1_0(file, told)
                     file.write(latents.tobytes())
                     on_example(index + 1)
-        self.latents = np.load(self.path, mmap_mode="r")
-
-    def __getstate__(self) -> dict[str, object]:
-        """Without the latents, which another process finds in the file."""
-        return {"frames": self.frames, "path": self.path}
-
-    def __setstate__(self, state: dict[str, object]) -> None:
-        self.__dict__ |= state
-        self.latents = np.load(self.path, mmap_mode="r")
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -140,8 +129,12 @@ class LatentCache(Dataset):
         return self.frames.setting_at(epoch, index)
 
     def __getitem__(self, at: tuple[int, int]) -> SweepExample:
-        latents = torch.from_numpy(self.latents[at[1]].astype(np.float32))
-        return replace(self.frames.described(at[1]), latents=latents)
+        return replace(self.frames.described(at[1]), latents=_row(self.path, at[1]))
+
+
+def _row(path: Path, row: int) -> torch.Tensor:
+    """One example of a file, float32. The file is open for no longer: there may be more of them than a process can."""
+    return torch.from_numpy(np.load(path, mmap_mode="r")[row].astype(np.float32))
 
 
 @contextmanager

@@ -60,7 +60,8 @@ class DataConfig:
         variant: which simulation, "physical" or "published".
         seed: of scenes and values.
         cache: folder in which the first epoch is kept for all later ones; empty to simulate anew every time.
-        workers: processes that prepare examples; 0 for the training process itself, -1 for one per core.
+        workers: processes that prepare examples, over all training processes of a machine; 0 for those themselves, -1
+            for one per core.
     """
 
     folder: str = ""
@@ -127,7 +128,7 @@ class StageConfig:
         train: the parts that learn, of those that LEARNING names for the kind; the others are frozen.
         steps: optimizer steps.
         batch_size: sweeps per step (in "image" and "autoencoder": single frames), over all processes.
-        accumulate: parts of a batch that follow one another before a step, so that less memory is needed at once.
+        accumulate: parts of a batch that are computed one after another: takes the memory of one, learns the same.
         learning_rate: highest.
         warmup: steps until the learning rate is reached.
         decay: share of the steps, at the end, in which it falls to a hundredth.
@@ -176,11 +177,6 @@ class StageConfig:
         _require(f"{where}: kind", self.kind, tuple(LEARNING))
         _require_ranges(where, self)
         learning = LEARNING[self.kind]
-        if self.batch_size % self.accumulate:
-            raise ValueError(
-                f"{where}: batch_size = {self.batch_size} cannot be cut into accumulate = {self.accumulate} equal "
-                "parts. Choose a divisor."
-            )
         if not self.train:
             raise ValueError(f"{where}: train = [] is empty. Use at least one of: {', '.join(learning)}.")
         for part in self.train:
@@ -189,6 +185,10 @@ class StageConfig:
         for name, kind in (("blind", "sweep"), ("drop_camera", "sweep"), ("crop", "autoencoder")):
             if getattr(self, name) and self.kind != kind:
                 raise ValueError(f"{where}: {name} = {getattr(self, name)!r} needs kind {kind}. Leave it out.")
+        if self.batch_size % self.accumulate:
+            raise ValueError(
+                f"{where}: batch_size = {self.batch_size} must be a multiple of accumulate = {self.accumulate}."
+            )
         if set(self.train) == {"camera"} and (self.drop_camera or self.blind == "camera"):
             raise ValueError(
                 f"{where}: nothing learns while the camera is off, with drop_camera = {self.drop_camera:g}, blind = "

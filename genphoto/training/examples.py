@@ -22,7 +22,10 @@ Key = tuple[int, int, int, int]  # epoch, index, number of the draw, frames
 
 
 class StepSampler(Sampler):
-    """The keys of every step's examples from step `start` on. All examples of a step vary the same setting."""
+    """The keys of every step's examples from step `start` on, in as many batches as the stage accumulates.
+
+    All examples of a step vary the same setting.
+    """
 
     def __init__(self, dataset: Examples, stage: StageConfig, frames: int, seed: int, start: int = 0):
         self.dataset = dataset
@@ -30,17 +33,18 @@ class StepSampler(Sampler):
         self.frames = frames
         self.seed = seed
         self.start = start
-        self.batch_size = stage.batch_size  # by these two accelerate shares a batch among processes
+        self.batch_size = stage.batch_size // stage.accumulate  # by these two accelerate shares a batch among processes
         self.drop_last = True
 
     def __len__(self) -> int:
-        return self.stage.steps - self.start
+        return (self.stage.steps - self.start) * self.stage.accumulate
 
     def __iter__(self) -> Iterator[list[Key]]:
         for step, at in enumerate(islice(self._batches(), self.stage.steps)):
             if step >= self.start:
                 frames = self._frames_at(step)
-                yield [(epoch, index, step * len(at) + k, frames) for k, (epoch, index) in enumerate(at)]
+                keys = [(epoch, index, step * len(at) + k, frames) for k, (epoch, index) in enumerate(at)]
+                yield from (keys[k : k + self.batch_size] for k in range(0, len(keys), self.batch_size))
 
     def _batches(self) -> Iterator[list[tuple[int, int]]]:
         epoch = 0

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import math
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,9 @@ def train_stage(
     `loss` maps a batch to a scalar and holds `parts`, whose learning parameters end as their moving average where the
     stage has one. `on_step(step, loss)` is called after every step, `on_sample(step)` while the averaged weights are
     in place.
+
+    Raises:
+        ValueError: a loss or a gradient is infinite or none (NaN); nothing is learned from it.
     """
     stage = examples.stage
     learning = parts.freeze_all_but(stage.train)
@@ -155,16 +159,20 @@ def train_stage(
 
     silent = None if accelerator.is_main_process else True
     bar = tqdm(total=stage.steps, initial=state.step, desc=stage.name, unit="step", disable=silent)
-    for step, batch in enumerate(loader, state.step):
+    batches = iter(loader)
+    for step in range(state.step, stage.steps):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(stage, step)
-        value = _accumulated(loss, batch, stage.accumulate, accelerator)
-        accelerator.clip_grad_norm_(learning.values(), stage.clip_gradient)
+        value = _backward(loss, islice(batches, stage.accumulate), stage.accumulate, accelerator)
+        _require_finite("loss", value, stage, step, folder)
+        norm = accelerator.clip_grad_norm_(learning.values(), stage.clip_gradient)
+        if accelerator.scaler is None:  # the scaler of fp16 looks itself, and leaves out such a step
+            _require_finite("norm of the gradient", float(norm), stage, step, folder)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         if average and not accelerator.optimizer_step_was_skipped:
             _follow(average, learning, min(stage.ema, (step + 1) / (step + 10)))
-        state.losses.append(_finite(accelerator.reduce(value, "mean").item(), stage, step))
+        state.losses.append(value)
         done = step + 1
         on_step(done, state.losses[-1])
         bar.update(1)
@@ -185,36 +193,24 @@ def train_stage(
     return state
 
 
-def _accumulated(loss: nn.Module, batch: Mapping[str, Any], count: int, accelerator: Accelerator) -> Tensor:
-    """Gradients of a batch in `count` parts one after another; the mean loss, without gradient."""
-    total = 0.0
-    for index in range(count):
-        part = {name: _part(value, index, count) for name, value in batch.items()}
-        with accelerator.no_sync(loss) if index < count - 1 else nullcontext():
-            value = loss(part) / count
+def _backward(loss: nn.Module, batches: Iterable[dict], count: int, accelerator: Accelerator) -> float:
+    """The mean loss of `count` batches, whose gradients are summed; processes exchange them once, at the last."""
+    total = torch.zeros((), device=accelerator.device)
+    for number, batch in enumerate(batches, 1):
+        with nullcontext() if number == count else accelerator.no_sync(loss):
+            value = loss(batch) / count
             accelerator.backward(value)
-        total = total + value.detach()
-    return total
+        total += value.detach()
+    return accelerator.reduce(total, "mean").item()
 
 
-def _part(value: Any, index: int, count: int) -> Any:
-    if not isinstance(value, Tensor):
-        return value
-    if len(value) % count:
+def _require_finite(what: str, value: float, stage: StageConfig, step: int, folder: Path) -> None:
+    if not math.isfinite(value):
         raise ValueError(
-            f"{len(value)} examples of a process cannot be cut into accumulate = {count} equal parts. Choose a "
-            "batch_size that is a multiple of accumulate times the number of processes."
+            f"stage {stage.name}: the {what} of step {step + 1} is {value}. Training stopped before it learned from "
+            f"that; the last checkpoint in {folder} is intact. Lower learning_rate = {stage.learning_rate:g}, or use "
+            "precision bf16 or no, in a new folder."
         )
-    return value.chunk(count)[index]
-
-
-def _finite(loss: float, stage: StageConfig, step: int) -> float:
-    if not math.isfinite(loss):
-        raise ValueError(
-            f"The loss of stage {stage.name} is {loss} in step {step + 1}: the training has diverged and is stopped. "
-            "The last checkpoint is from before; lower learning_rate or clip_gradient, or use precision bf16 or no."
-        )
-    return loss
 
 
 def _follow(average: Mapping[str, Tensor], learning: Mapping[str, nn.Parameter], decay: float) -> None:

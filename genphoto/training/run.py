@@ -32,8 +32,10 @@ FREE_DATA = ("cache", "workers")
 def train(config: TrainConfig, folder: Path, *, cpu: bool = False, only: str | None = None) -> list[Path]:
     """Train all stages, going on where an earlier run stopped; the result is in `folder`/result.
 
+    Of several processes the main one writes it; the others return no paths.
+
     Args:
-        config: what to train. Of several processes the main one writes the result and returns its files.
+        config: what to train.
         folder: checkpoints, loss curves (TensorBoard), pictures and the result.
         cpu: even where there is an accelerator.
         only: name of the last stage to train; None for all.
@@ -50,9 +52,12 @@ def train(config: TrainConfig, folder: Path, *, cpu: bool = False, only: str | N
     stages = config.stages[: names.index(only) + 1] if only is not None else config.stages
     for stage in stages:
         run_stage(config, stage, parts, dataset, folder / stage.name, cpu)
-    if not PartialState(cpu=cpu).is_main_process:
-        return []
-    return export(parts, config, {name for stage in stages for name in stage.train}, folder / "result")
+    processes = PartialState()
+    written: list[Path] = []
+    if processes.is_main_process:
+        written = export(parts, config, {name for stage in stages for name in stage.train}, folder / "result")
+    processes.wait_for_everyone()
+    return written
 
 
 def run_stage(
@@ -107,10 +112,13 @@ def run_stage(
 
 
 def workers_of(data: DataConfig, processes: int) -> int:
-    """Processes that prepare examples for each of `processes` that train; -1 shares the cores among all."""
-    if data.workers >= 0:
-        return data.workers
-    return max((os.cpu_count() or 1) // processes, 1)
+    """Processes that prepare the examples of one training process, where `processes` train.
+
+    Those of one machine share its cores; a launcher says how many they are in LOCAL_WORLD_SIZE.
+    """
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", processes))
+    total = (os.cpu_count() or 1) if data.workers < 0 else data.workers
+    return max(total // here, 1) if total else 0
 
 
 def parts_of(config: TrainConfig) -> Parts:

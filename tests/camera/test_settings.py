@@ -1,9 +1,12 @@
 """What every setting promises, and that a new one is a file."""
 
+import copy
 import os
+import pickle
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -132,7 +135,7 @@ def test_a_new_setting_is_one_file(with_a_new_setting, tmp_path):
     contracts = with_a_new_setting(
         "-m", "pytest", "tests/test_settings.py", "-q", "-k", "focus_distance", "-p", "no:cacheprovider"
     )
-    assert "6 passed" in contracts.stdout, contracts.stdout
+    assert "7 passed" in contracts.stdout, contracts.stdout
     code = (
         "import torch; from genphoto.camera.imaging import *; from genphoto.camera.sweep import CameraSweep\n"
         "photo = Photo(torch.rand(3, 40, 60), torch.linspace(0.01, 2, 60).expand(40, 60), Camera(85))\n"
@@ -146,3 +149,14 @@ def test_a_new_setting_is_one_file(with_a_new_setting, tmp_path):
 
 def test_two_settings_move_the_iris():
     assert {setting.name for setting in SETTINGS if setting.moves_iris} == {"aperture", "bokeh"}
+
+
+@every_setting
+def test_a_setting_travels_between_processes_by_its_name(setting):
+    assert pickle.loads(pickle.dumps(setting)) is setting
+    assert copy.deepcopy(setting) is setting
+
+
+def test_a_setting_that_nobody_knows_by_name_does_not_travel():
+    with pytest.raises(pickle.PicklingError, match="'tint' is not one of SETTINGS"):
+        pickle.dumps(replace(SETTINGS[-1], prefix=""))

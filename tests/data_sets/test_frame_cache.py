@@ -1,6 +1,8 @@
 """Simulated sweeps and their latents on disk."""
 
 import errno
+import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -79,3 +81,16 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path, monkeypatch, kind):
         frames[0, 0] if kind == "frames" else LatentCache(frames, lambda pictures: pictures, "a")
     left = sorted(path for path in tmp_path.iterdir() if path.suffix != ".json")
     assert left == [path for path in before if path.suffix != ".json"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are counted by Linux")
+def test_a_cache_keeps_no_files_open(tmp_path, monkeypatch):
+    """However many blocks it has: the usual limit is 1,024 open files."""
+    monkeypatch.setattr("genphoto.data.frame_cache.BLOCK", 1)
+    frames = FrameCache(data_set(ProceduralScenes(4)), tmp_path)
+    latents = LatentCache(frames, lambda pictures: pictures[:, :, ::8, ::8], "a")
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    kept = [frames[0, index].frames for index in range(4)] + [latents[0, index].latents for index in range(4)]
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert len(pickle.dumps(latents)) < 20_000  # for a process that starts anew
+    del kept

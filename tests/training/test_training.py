@@ -1,23 +1,19 @@
 """A short training of the tiny model: the loss falls, a stop leaves no trace, the result generates."""
 
-import pickle
+import os
 from dataclasses import replace
-from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from genphoto.camera.settings import SETTINGS as SETTINGS_OF_CAMERA
 from genphoto.checkpoint import load
 from genphoto.data.dataset import DifferentialDataset, ProceduralScenes
-from genphoto.training.config import DataConfig
 from genphoto.training.config_file import config_from, load_config
 from genphoto.training.examples import StepSampler, collate
 from genphoto.training.loop import TrainingState, learning_rate
 from genphoto.training.losses import StageLoss
-from genphoto.training.run import as_latents, dataset_of, examples_of, parts_of, train, workers_of
+from genphoto.training.run import dataset_of, examples_of, parts_of, train, workers_of
 
 SIZE = [64, 96]
 SETTINGS = ["focal_length", "shutter_speed"]
@@ -298,106 +294,124 @@ def test_a_data_set_example_is_the_same_whenever_it_is_asked_for():
     assert dataset[1, 5].sweep != one.sweep
 
 
-def first_batch(whole):
-    """The first batch of the first stage of a configuration."""
-    dataset, parts, chosen = dataset_of(whole.data), parts_of(whole), whole.stages[0]
-    keys = next(iter(StepSampler(dataset, chosen, whole.data.frames, whole.seed)))
-    examples = examples_of(whole, chosen, parts, dataset)
-    return parts, [examples[key] for key in keys]
+@pytest.mark.parametrize("cached", [True, False])
+def test_processes_that_start_anew_prepare_the_same_examples(cache, cached):
+    """As all do on Windows, on macOS and from Python 3.14 on."""
+    chosen = config(stage(steps=2), cache=cache if cached else "")
+    examples = examples_in(chosen, dataset_of(chosen.data))
+    sampler = StepSampler(examples.dataset, chosen.stages[0], 3, chosen.seed)
+    loader = DataLoader(
+        examples, batch_sampler=sampler, collate_fn=collate, num_workers=1, multiprocessing_context="spawn"
+    )
+    for batch, keys in zip(loader, sampler, strict=True):
+        here = collate([examples[key] for key in keys])
+        assert batch.keys() == here.keys()
+        assert all(torch.equal(v, here[k]) for k, v in batch.items() if isinstance(v, torch.Tensor))
 
 
-def test_examples_reach_processes_that_are_started_anew(cache):
-    """As on Windows, macOS and Python 3.14, where nothing is inherited."""
-    whole = config(stage(steps=1), cache=cache)
-    dataset, parts, chosen = dataset_of(whole.data), parts_of(whole), whole.stages[0]
-    latents = as_latents(dataset, parts)
-    for source in (dataset, latents):
-        examples = examples_of(whole, chosen, parts, source)
-        sampler = StepSampler(source, chosen, whole.data.frames, whole.seed)
-        loaders = (
-            DataLoader(examples, batch_sampler=sampler, collate_fn=collate, num_workers=n, multiprocessing_context=how)
-            for n, how in ((0, None), (1, "spawn"))
-        )
-        here, there = (next(iter(loader)) for loader in loaders)
-        assert here["setting"] == there["setting"]
-        assert all(torch.equal(value, there[name]) for name, value in here.items() if isinstance(value, torch.Tensor))
+def test_a_batch_in_parts_learns_the_same(tmp_path, cache):
+    """The gradient, which the first moment of AdamW holds after one step, is that of the whole batch."""
+    found = []
+    for parts in (1, 2):
+        train(config(stage(batch_size=4, accumulate=parts, steps=1), cache=cache), tmp_path / str(parts), cpu=True)
+        found.append(final_weights(tmp_path / str(parts)))
+    whole, split = found
+    assert split.losses == pytest.approx(whole.losses, rel=1e-4)
+    moments = [torch.cat([m["exp_avg"].flatten() for m in f.optimizer["state"].values()]) for f in found]
+    assert (moments[0] - moments[1]).norm() < 1e-3 * moments[0].norm()
 
 
-@pytest.mark.parametrize("setting", SETTINGS_OF_CAMERA, ids=lambda setting: setting.name)
-def test_a_setting_is_pickled_by_its_name(setting):
-    assert pickle.loads(pickle.dumps(setting)) is setting
-
-
-def test_a_cache_keeps_no_files_open(cache):
-    dataset = dataset_of(config(stage(), cache=cache).data)
-    dataset[0, 0]
-    held = [path.resolve() for path in Path("/proc/self/fd").iterdir()] if Path("/proc/self/fd").exists() else []
-    assert not [path for path in held if str(path).startswith(cache)]
-    assert not any(isinstance(value, np.memmap) for value in vars(dataset).values())
-
-
-def test_workers_are_shared_among_processes(monkeypatch):
-    monkeypatch.setattr("os.cpu_count", lambda: 8)
-    given = [workers_of(DataConfig(scenes=1, workers=n), p) for n, p in ((-1, 1), (-1, 4), (-1, 16), (3, 4), (0, 2))]
-    assert given == [8, 2, 1, 3, 0]
-
-
-def test_a_batch_in_parts_teaches_the_same(tmp_path, cache):
-    runs = [config(stage(steps=2, batch_size=4, accumulate=n, ema=0.0, save_every=0), cache=cache) for n in (1, 4)]
-    for name, whole in zip("ab", runs, strict=True):
-        train(whole, tmp_path / name, cpu=True)
-    one, parts = (final_weights(tmp_path / name) for name in "ab")
-    assert parts.losses == pytest.approx(one.losses, rel=1e-4)
-    start = dict(parts_of(runs[0]).named_parameters())
-    moved = {name: value - start[name] for name, value in one.weights.items() if name in start}
-    apart = {name: parts.weights[name] - one.weights[name] for name in moved}
-    assert sum(d.norm() for d in apart.values()) < 0.05 * sum(d.norm() for d in moved.values())
-
-
-def test_parts_that_are_not_equal_are_refused():
-    with pytest.raises(ValueError, match="batch_size = 4 cannot be cut into accumulate = 3 equal parts"):
+def test_a_batch_is_cut_into_whole_parts():
+    with pytest.raises(ValueError, match=r"stage sweep: batch_size = 4 must be a multiple of accumulate = 3"):
         config(stage(batch_size=4, accumulate=3))
 
 
-def test_a_training_that_diverges_is_stopped(tmp_path, cache):
-    chosen = stage(name="base", kind="image", train=["text", "unet"], steps=50, learning_rate=1.0, clip_gradient=1e9)
-    with pytest.raises(ValueError, match=r"The loss of stage base is (nan|inf).* has diverged"):
-        train(config(chosen | {"batch_size": 1, "warmup": 0}, cache=cache), tmp_path, cpu=True)
+def test_a_loss_that_is_no_number_stops_the_training(tmp_path, cache, monkeypatch):
+    """Before it is learned from: the checkpoint before it goes on once the cause is gone."""
+    denoising = StageLoss._denoising
+    calls = []
+
+    def broken(self, batch):
+        calls.append(0)
+        return denoising(self, batch) * (torch.nan if len(calls) == 4 else 1)
+
+    monkeypatch.setattr(StageLoss, "_denoising", broken)
+    with pytest.raises(ValueError, match=r"stage sweep: the loss of step 4 is nan.*Lower learning_rate = 0\.001"):
+        train(config(stage(save_every=1), cache=cache), tmp_path, cpu=True)
+    left = final_weights(tmp_path)
+    assert left.step == 3
+    assert all(value.isfinite().all() for value in left.weights.values())
 
 
-def test_gradients_are_clipped(tmp_path, cache):
-    """AdamW takes steps of the learning rate whatever the gradient, unless that is as small as its epsilon."""
-    moved = []
-    for clip in (1.0, 1e-6):
-        chosen = stage(
-            name="base", kind="image", train=["unet"], steps=1, clip_gradient=clip, weight_decay=0.0, ema=0.0
-        )
-        whole = config(chosen, cache=cache)
-        train(whole, tmp_path / str(clip), cpu=True)
-        start = dict(parts_of(whole).named_parameters())
-        end = final_weights(tmp_path / str(clip), "base").weights
-        moved.append(
-            sum(float((end[name] - value.detach()).abs().sum()) for name, value in start.items() if name in end)
-        )
-    assert moved[1] < 0.2 * moved[0]
+def test_a_gradient_that_is_no_number_stops_the_training(tmp_path, cache, monkeypatch):
+    denoising = StageLoss._denoising
+
+    def broken(self, batch):
+        value = denoising(self, batch)
+        value.register_hook(lambda gradient: gradient * torch.inf)
+        return value
+
+    monkeypatch.setattr(StageLoss, "_denoising", broken)
+    with pytest.raises(ValueError, match=r"stage sweep: the norm of the gradient of step 1 is (nan|inf)"):
+        train(config(stage(), cache=cache), tmp_path, cpu=True)
+    assert not (tmp_path / "sweep" / "checkpoint.pt").exists()
 
 
-def test_the_middle_weighs_as_much_more_as_the_stage_says(cache):
-    whole = config(stage(name="base", kind="image", train=["unet"], center_weight=6.0), cache=cache)
-    parts, items = first_batch(whole)
-    batch = collate(items)
-    weighted = StageLoss(parts, whole.stages[0], "v_prediction")
-    even = StageLoss(parts, replace(whole.stages[0], center_weight=0.0), "v_prediction")
-    weight = weighted._weight(torch.zeros(1, 1, 81, 81))
-    assert float(weight.mean()) == pytest.approx(1)
-    assert float(weight[40, 40] / weight[0, 0]) == pytest.approx(7, rel=1e-3)
-    with torch.no_grad():
-        assert float(weighted(batch)) != pytest.approx(float(even(batch)), rel=1e-3)
+@pytest.mark.parametrize(
+    ("workers", "processes", "local", "each"),
+    [(-1, 1, None, 8), (-1, 4, None, 2), (-1, 16, None, 1), (-1, 16, "4", 2), (6, 2, None, 3), (0, 4, None, 0)],
+)
+def test_the_processes_of_a_machine_share_its_cores(monkeypatch, workers, processes, local, each):
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
+    if local:
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", local)
+    assert workers_of(config(stage(), workers=workers).data, processes) == each
 
 
-def test_a_shift_draws_noisier_timesteps(cache):
-    whole = config(stage(steps=40, batch_size=8, timestep_shift=4.0), cache=cache)
-    even = replace(whole, stages=(replace(whole.stages[0], timestep_shift=1.0),))
-    shifted, evenly = (torch.stack([item["timestep"] for item in first_batch(c)[1]]) for c in (whole, even))
-    share = (evenly + 0.5) / 1000
-    assert (shifted - (4 * share / (1 + 3 * share) * 1000)).abs().max() <= 1
+def test_only_the_main_process_writes_the_result(tmp_path, cache, monkeypatch):
+    chosen = config(stage(steps=1), cache=cache)
+    monkeypatch.setattr("accelerate.PartialState.is_main_process", False)
+    assert train(chosen, tmp_path, cpu=True) == []
+    assert not (tmp_path / "result").exists()
+
+
+def test_the_loss_counts_more_in_the_middle():
+    chosen = config(stage(center_weight=3.0))
+    weight = StageLoss(parts_of(chosen), chosen.stages[0], "v_prediction")._weight(torch.zeros(1, 4, 16, 24))
+    assert weight.mean() == pytest.approx(1)
+    assert weight[7, 11] / weight[0, 0] == pytest.approx(3.868, rel=1e-3)  # 1 + 3 exp(-(1/16 + 1/36) / 2)
+    assert weight[7, 14] < weight[7, 11]
+
+
+def test_the_center_weight_enters_the_loss():
+    even, hilly = (config(stage(center_weight=weight)) for weight in (0.0, 3.0))
+    examples = examples_in(even, dataset_of(even.data))
+    batch = collate([examples[0, 0, 0, 3]])
+    parts = parts_of(even)
+    losses = [StageLoss(parts, c.stages[0], "v_prediction")(batch).item() for c in (even, hilly)]
+    assert abs(losses[1] / losses[0] - 1) > 1e-3
+
+
+def test_a_timestep_shift_draws_noisier_timesteps():
+    """Esser et al., equation 23: t = 1/2 becomes s / (1 + s)."""
+    drawn = []
+    for shift in (1.0, 3.0):
+        chosen = config(stage(kind="image", train=["unet"], timestep_shift=shift))
+        examples = examples_in(chosen, dataset_of(chosen.data))
+        drawn.append([int(examples[0, 0, draw, 1]["timestep"]) for draw in range(8)])
+    even, noisy = drawn
+    shares = [(t + 0.5) / 1000 for t in even]
+    assert noisy == pytest.approx([1000 * 3 * t / (1 + 2 * t) for t in shares], abs=1)
+
+
+def test_a_gradient_is_clipped(tmp_path, cache):
+    """AdamW knows the gradient of its first step by its first moment: (1 - 0.9) of it."""
+    norms = []
+    for largest in (1e-3, 1e3):
+        folder = tmp_path / str(largest)
+        train(config(stage(steps=1, clip_gradient=largest), cache=cache), folder, cpu=True)
+        moments = final_weights(folder).optimizer["state"].values()
+        norms.append(sum((m["exp_avg"].double() / 0.1).square().sum() for m in moments).sqrt().item())
+    assert norms[0] == pytest.approx(1e-3, rel=1e-2)
+    assert norms[1] > 1e-2

@@ -4,6 +4,7 @@ A sweep applies several settings in this order: a lens first, then its iris, the
 """
 
 import copyreg
+from pickle import PicklingError
 
 from ..setting import CameraSetting
 from .aperture import APERTURE
@@ -23,13 +24,19 @@ SETTINGS: tuple[CameraSetting, ...] = (
 )
 
 
-# Settings hold functions without a name of their own; processes that are started anew get them by theirs.
-copyreg.pickle(CameraSetting, lambda setting: (setting_named, (setting.name,)))
-
-
 def setting_named(name: str) -> CameraSetting:
     """The setting of that name, or a ValueError that lists the names."""
     for setting in SETTINGS:
         if setting.name == name:
             return setting
     raise ValueError(f"Unknown camera setting {name!r}. Settings: {', '.join(s.name for s in SETTINGS)}.")
+
+
+def _by_name(setting: CameraSetting) -> tuple:
+    """How a setting is pickled, for processes that start anew: its functions have no names of their own."""
+    if all(setting is not known for known in SETTINGS):
+        raise PicklingError(f"The camera setting {setting.name!r} is not one of SETTINGS: no process would find it.")
+    return setting_named, (setting.name,)
+
+
+copyreg.pickle(CameraSetting, _by_name)
