@@ -93,6 +93,8 @@ def _expected(
 
 def _different(found: PatchBlur) -> Reading | None:
     """Why radii of patches are no measurement; None where they are one."""
+    if not found.radius.numel():
+        return Reading(None, None, "the frames share too small a part of the scene to measure blur in")
     if not bool(found.textured.any()):
         return Reading(None, None, "both frames are flat: blur would change nothing")
     if found.share >= LEAST_SHARE and int(found.known.sum()) >= LEAST_PATCHES:

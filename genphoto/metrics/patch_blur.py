@@ -83,6 +83,8 @@ def patch_means(plane: Tensor, side: float) -> Tensor:
 def patch_ranges(plane: Tensor, side: float) -> Tensor:
     """Largest less smallest value of a map (H,W) in each patch, (rows, columns)."""
     x = sampled_down(plane[None], side / PATCH_PX, nearest=True)
+    if not _holds_patches(x):
+        return x.new_zeros(0, 0)
     return (F.max_pool2d(x, PATCH_PX) + F.max_pool2d(-x, PATCH_PX))[0]
 
 
@@ -122,8 +124,12 @@ def _coded(light: Tensor) -> Tensor:
 
 
 def _patches(planes: Tensor) -> Tensor:
-    """Means of whole patches, (N,H,W) -> (N,rows,columns)."""
-    return F.avg_pool2d(planes, PATCH_PX)
+    """Means of whole patches, (N,H,W) -> (N,rows,columns); none in a picture smaller than a patch."""
+    return F.avg_pool2d(planes, PATCH_PX) if _holds_patches(planes) else planes.new_zeros(len(planes), 0, 0)
+
+
+def _holds_patches(planes: Tensor) -> bool:
+    return min(planes.shape[1:]) >= PATCH_PX
 
 
 def _vertex(axis: Tensor, stack: Tensor, at: Tensor) -> Tensor:

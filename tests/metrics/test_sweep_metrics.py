@@ -107,6 +107,15 @@ def test_a_zoom_that_cross_talk_finds_does_not_take_the_blur_away(sequence):
     assert all_["blur"].measured == alone["blur"].measured
 
 
+def test_a_zoom_that_leaves_no_patch_in_common_has_a_reason(shoot):
+    sweep = CameraSweep({"focal_length": [24, 70, 200]})
+    depth = torch.linspace(0.1, 1, 192).expand(128, 192)
+    for disparity, why in ((None, "without depth"), (depth, "too small a part")):
+        blur = measure_sweep(shoot("coffee", sweep), sweep, disparity=disparity).measurements["blur"]
+        assert blur.measured[2] is None
+        assert why in blur.reasons[2]
+
+
 def test_cross_talk_is_found(sequence):
     frames = sequence("coffee", "color_temperature")
     darker = (frames * torch.tensor([1, 0.9, 0.8, 0.7])[:, None, None, None]).clamp(0, 1)
