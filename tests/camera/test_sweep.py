@@ -248,6 +248,13 @@ def test_a_sweep_within_its_reach_has_nothing_to_tell():
     assert sweep.limitations == ()
 
 
+def test_of_many_values_out_of_reach_a_sentence_names_the_first_and_the_last():
+    sweep = CameraSweep({"focal_length": range(71, 1071)}, reach={"focal_length": (24, 70)})
+    (sentence,) = sweep.limitations
+    assert "frames 1, 2, 3, 4, 5, 6, ..., 1000 (asked: 71 mm, 72 mm," in sentence
+    assert len(sentence) < 300
+
+
 def test_the_reach_survives_the_file():
     sweep = CameraSweep({"focal_length": [24, 200]}, reach=REACH)
     assert CameraSweep.from_json(sweep.to_json()) == sweep
