@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -24,7 +25,8 @@ class Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; the exit status: 0, 2 for an input that cannot be used, 130 after Ctrl-C."""
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # a console of few characters, when all files are written
+        if isinstance(stream, io.TextIOWrapper):  # a notebook has others
+            stream.reconfigure(errors="backslashreplace")  # a console of few characters, when all files are written
     try:
         try:
             args = _parser().parse_args(argv)
@@ -40,20 +42,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"genphoto: error: {error} Use --depth FILE.", file=sys.stderr)
         return 2
     except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "allocate memory" not in str(error):
+        if not lacks_memory(error):
             raise
-        print("genphoto: error: there is not enough memory. Ask for smaller frames by --size.", file=sys.stderr)
+        print("genphoto: error: there is not enough memory. Ask for smaller frames, or for fewer.", file=sys.stderr)
         return 2
     except (ValueError, OSError) as error:
-        said = str(error)
+        message = str(error)
         if isinstance(error, OSError) and error.filename is not None:
-            said = f"{error.filename} cannot be used: {error.strerror}. Check the path."
-        print(f"genphoto: error: {' '.join(said.split())}", file=sys.stderr)
+            message = f"{error.filename} cannot be used: {error.strerror}. Check the path."
+        print(f"genphoto: error: {' '.join(message.split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("genphoto: stopped; unfinished files were removed.", file=sys.stderr)
         return 130
     return status
+
+
+def lacks_memory(error: Exception) -> bool:
+    """Whether an error says that memory ran out; PyTorch has one type of its own for that, and on GPUs only."""
+    return isinstance(error, MemoryError) or "tried to allocate" in str(error).lower()
 
 
 def _parser() -> Parser:

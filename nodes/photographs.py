@@ -1,7 +1,5 @@
 """What arrives on ComfyUI's sockets as a photograph and its depth."""
 
-import logging
-
 import torch
 from comfy_api.latest import io
 
@@ -11,8 +9,7 @@ from ..genphoto.camera.photo import (
     disparity_from_relative_distance,
     grey_of,
 )
-
-log = logging.getLogger(__name__)
+from . import comfy_host
 
 DEPTH_SOCKETS = [io.Image, io.Mask, io.Custom("DA3_GEOMETRY"), io.Custom("MOGE_GEOMETRY")]
 # How a depth map becomes disparity, (map, near_m, far_m) -> (H,W) [1/m]. The keys are stored in workflows.
@@ -99,10 +96,9 @@ def _meters(values: torch.Tensor) -> torch.Tensor:
             "white, so that meters or millimeters in a file are lost. Choose 'distance, white is far' and set near_m "
             "and far_m to its nearest and farthest distance, or connect the geometry of Depth Anything 3 or MoGe."
         )
-    log.warning(
-        "PhysicsSimulate: with depth_kind meters the farthest point of the depth is %.3g m. If the depth map goes from "
-        "0 to 1 without a unit, choose another depth_kind and set near_m and far_m.",
-        float(values.max()),
+    comfy_host.warn(
+        f"With depth_kind meters the farthest point of the depth is {float(values.max()):.3g} m. If the depth map goes "
+        "from 0 to 1 without a unit, choose another depth_kind and set near_m and far_m."
     )
     return values
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from comfy_execution.graph_utils import is_link
 from comfy_execution.utils import get_executing_context
 
 from ..genphoto.camera.sweep import CameraSweep
@@ -36,7 +37,7 @@ def _adapters(prompt: Mapping[str, Any], node_id: str) -> Iterator[str]:
     seen, ahead = set(), [prompt[node_id]["inputs"].get("images")]
     while ahead:
         link = ahead.pop()
-        if not isinstance(link, list) or link[0] in seen or link[0] not in prompt:
+        if not is_link(link) or link[0] in seen or link[0] not in prompt:
             continue
         seen.add(link[0])
         node = prompt[link[0]]

@@ -2,8 +2,6 @@
 
 import argparse
 import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -78,35 +76,3 @@ def test_an_empty_path_is_refused(here, capsys, command, option, count):
 )
 def test_what_was_accepted_or_ended_in_a_traceback(here, capsys, arguments, said):
     assert said in refused(here, capsys, "simulate", *BASE["simulate"], *arguments)
-
-
-SWEEP = '{"format": "genphoto-sweep", "version": 1, "values": {"focal_length": [%s]}, "base": {}}'
-
-
-@pytest.mark.parametrize("text", ["[" * 100_000, SWEEP % ("9" * 400), SWEEP % ("9" * 5000)])
-def test_endless_json_is_refused(here, capsys, text):
-    (here.parent / "endless.json").write_text(text)
-    refused(here, capsys, "simulate", "photo.png", "--sweep", here.parent / "endless.json", "--out", "out")
-
-
-def run(here, *arguments, **environment):
-    environment = {**os.environ, "PYTHONPATH": str(cli.__file__).rsplit("genphoto", 1)[0], **environment}
-    command = [sys.executable, "-m", "genphoto", *arguments]
-    return subprocess.Popen(command, cwd=here, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-
-def test_a_console_of_few_characters_does_not_fail_what_is_written(here):
-    out = "\u5199\u771f"  # "photograph", which code page 1252 does not have
-    arguments = ["photo.png", "--setting", "color_temperature", "--values", "3000", "6504", "--out", out]
-    run_ = run(here, "simulate", *arguments, PYTHONIOENCODING="cp1252", PYTHONUTF8="0")
-    _, errors = run_.communicate()
-    assert (run_.returncode, errors.decode()) == (0, "")
-    assert (here / out / "sweep.json").exists()
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal for a closed pipe")
-def test_a_reader_that_leaves_ends_a_command_quietly(here):
-    process = run(here, "settings")
-    process.stdout.close()
-    assert process.stderr.read() == b""
-    assert process.wait() == 141

@@ -35,6 +35,7 @@ DOCUMENT = json.loads(CameraSweep({"aperture": [2, 4]}).to_json())
 BAD_SWEEPS = {
     "deep": "[" * 100_000,
     "deep object": '{"a":' * 100_000,
+    "endless value": json.dumps(DOCUMENT).replace("2.0", "9" * 5000, 1),
     "huge value": json.dumps(DOCUMENT | {"values": {"aperture": [10**400]}}),
     "huge base": json.dumps(DOCUMENT | {"base": {"iso": 10**400}}),
     "huge sensor": json.dumps(DOCUMENT | {"base": {"sensor": DOCUMENT["base"]["sensor"] | {"width_mm": 10**400}}}),

@@ -10,7 +10,6 @@ from .checks import require_in_range
 from .colorimetry import MAX_KELVIN, MAX_TINT_DUV, MIN_KELVIN
 from .sensor import Sensor, sensor_named
 
-SHARP_F_NUMBER = 64.0  # of a photograph of which nothing is known: it counts as sharp from front to back
 # What the formulas can take, per numeric field: unit, lowest, highest.
 LIMITS = {
     "focal_length_mm": ("mm", 1.0, 5000.0),

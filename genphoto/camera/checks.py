@@ -17,8 +17,8 @@ def require_in_range(
         number = math.nan
     if not low <= number <= high:  # also refuses NaN
         unit = f" {unit}" if unit else ""
-        said = f"{number:g}{unit}" if math.isfinite(number) else shown(value)
-        raise ValueError(f"{name} = {said} is not between {low:g} and {high:g}{unit}. {advice}")
+        given = f"{number:g}{unit}" if math.isfinite(number) else shown(value)
+        raise ValueError(f"{name} = {given} is not between {low:g} and {high:g}{unit}. {advice}")
     return number
 
 

@@ -16,6 +16,7 @@ from .settings import SETTINGS, setting_named
 FORMAT = "genphoto-sweep"
 VERSION = 1
 MOST_FRAMES = 10000
+MOST_LISTED = 8  # frames in a sentence
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -125,7 +126,7 @@ class CameraSweep:
     @property
     def limitations(self) -> tuple[str, ...]:
         """A sentence for every setting whose reach the sweep leaves."""
-        said = []
+        sentences = []
         for name in self.reach:
             setting, frames = setting_named(name), self.shortfalls(name)
             if not frames:
@@ -134,14 +135,14 @@ class CameraSweep:
             knows, advice = f"the camera adapter was trained on {low} to {high}", "Sweep within that range."
             if low == high:
                 knows, advice = "no camera adapter steers it", "Add the adapter of this setting, or do not sweep it."
-            numbers = ", ".join(str(index + 1) for index in frames)
-            asked = ", ".join(setting.format(float(f"{setting.read(self.cameras[i]):.4g}")) for i in frames)
+            numbers = _listed([str(index + 1) for index in frames])
+            asked = _listed([setting.format(float(f"{setting.read(self.cameras[i]):.4g}")) for i in frames])
             shown = " and ".join(dict.fromkeys(map(setting.format, frames.values())))
             what = "frame" if len(frames) == 1 else "frames"
-            said.append(
+            sentences.append(
                 f"{setting.label}: {knows}; {what} {numbers} (asked: {asked}) will look about like {shown}. {advice}"
             )
-        return tuple(said)
+        return tuple(sentences)
 
     def focused_at(self, distance_m: float) -> CameraSweep:
         """The same sweep with every camera focused at this distance [m]."""
@@ -195,6 +196,11 @@ def _parsed(setting: CameraSetting, values: Sequence[float | str]) -> tuple[floa
     if not isinstance(values, Sequence) or not values:
         raise ValueError(f"{setting.label}: the sweep has no values. Give at least one, in {setting.unit}.")
     return tuple(setting.parse(value) for value in values)
+
+
+def _listed(words: Sequence[str]) -> str:
+    """All of few words, the first and the last of many."""
+    return ", ".join(words if len(words) <= MOST_LISTED else [*words[: MOST_LISTED - 2], "...", words[-1]])
 
 
 def _ends_of(name: str, ends: Sequence[float]) -> tuple[float, float]:

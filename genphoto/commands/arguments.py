@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from ..camera.checks import LONGEST_SHOWN
+from ..camera.checks import shown
 from ..camera.value_text import normalized, spellings
 
 LARGEST_PICTURE_PX = 178_956_970  # what Pillow opens
@@ -39,8 +39,7 @@ def number(low: float, high: float, unit: str = "", whole: bool = False) -> Call
         except ValueError:
             value = math.nan
         if not low <= value <= high:  # also refuses NaN
-            shown = text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "..."
-            raise argparse.ArgumentTypeError(f"{shown!r} is not {expected}")
+            raise argparse.ArgumentTypeError(f"{shown(text)} is not {expected}")
         return value
 
     return read
@@ -69,7 +68,7 @@ def picture_size(text: str) -> tuple[int, int]:
     )
     if not match or int(match[1]) * int(match[2]) > LARGEST_PICTURE_PX:
         raise ValueError(
-            f"{text[:LONGEST_SHOWN]!r} is not a size in pixels, 1 to 99999 each way and at most "
+            f"{shown(text)} is not a size in pixels, 1 to 99999 each way and at most "
             f"{LARGEST_PICTURE_PX / 1e6:g} megapixels. Write WIDTHxHEIGHT, such as 768x512."
         )
     return int(match[2]), int(match[1])
@@ -78,7 +77,7 @@ def picture_size(text: str) -> tuple[int, int]:
 def seed_number(text: str) -> int:
     """A seed of at most 18 digits."""
     if not re.fullmatch(r"\d{1,18}", text):
-        raise ValueError(f"{text[:LONGEST_SHOWN]!r} is not a whole number of at most 18 digits. Write one, such as 7.")
+        raise ValueError(f"{shown(text)} is not a whole number of at most 18 digits. Write one, such as 7.")
     return int(text)
 
 

@@ -10,6 +10,7 @@ name_depth.png  its depth, or depth/name.png: grey PNG or TIFF, or .npy. name_di
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import logging
 from collections import Counter
@@ -241,7 +242,7 @@ def _listed_captions(path: Path) -> dict[str, str]:
     if not path.exists():
         return {}
     captions = {}
-    for number, line in enumerate(read_text(path).splitlines(), 1):
+    for number, line in enumerate(io.StringIO(read_text(path), newline=None), 1):
         if not line.strip():
             continue
         try:

@@ -58,24 +58,6 @@ def test_ray_traced_scene(number, least_db):
     assert ours > encoded_psnr(scatter(image, coc), truth, border) + 2
 
 
-@pytest.mark.parametrize("distance", [1, 2, 3, 5, 8, 12])
-@pytest.mark.parametrize(("light", "dark", "radius"), [(50, 0.05, 12), (1, 0.05, 12), (50, 0.3, 8), (1, 0.02, 20)])
-def test_a_light_behind_a_sharp_silhouette_is_as_strong_as_beside_none(light, dark, radius, distance):
-    """The silhouette lies in the focus plane: of the light's disc the camera sees what falls beside it, no more."""
-
-    def beyond_the_edge(lit, silhouette):
-        image, coc = torch.full((3, 61, 91), dark), torch.full((61, 91), -float(radius))
-        if lit:
-            image[:, 29:32, 30 + distance : 33 + distance] = light
-        if silhouette:
-            image[:, :, :30], coc[:, :30] = 0.2, 0.0
-        return defocus(image, coc)[:, :, 31:]
-
-    alone = (beyond_the_edge(True, False) - beyond_the_edge(False, False)).sum()
-    behind = (beyond_the_edge(True, True) - beyond_the_edge(False, True)).sum()
-    assert float(behind / alone) == pytest.approx(1, abs=0.15)
-
-
 def test_a_step_of_more_than_a_pixel_of_blur_hides_something():
     for step, hides in ((0.9, False), (1.1, True)):
         near_side, far_side = sides_of_edges(steps(12, 20, [0.0, step]))

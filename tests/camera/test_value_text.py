@@ -23,6 +23,9 @@ WIDE = str.maketrans({code: code + 0xFEE0 for code in range(0x21, 0x7F)})
         ("shutter_speed", "1,0", (1,)),
         ("tint", "-0,01 0 +0,01", (-0.01, 0, 0.01)),
         ("tint", "0,01,0,02", (0.01, 0.02)),
+        ("tint", "\u22120,01 0,01", (-0.01, 0.01)),
+        ("aperture", "\u0192/1.8 \u0192/2,8", (1.8, 2.8)),
+        ("aperture", "f/1,4, f/2", (1.4, 2)),
     ],
 )
 def test_a_decimal_comma_is_read(setting, text, values):
@@ -36,6 +39,8 @@ def test_a_decimal_comma_is_read(setting, text, values):
         ("focal_length", "24,35", (24, 35)),
         ("focal_length", "24,35,50,70", (24, 35, 50, 70)),
         ("focal_length", "24,35 mm", (24, 35)),
+        ("focal_length", "24\u00a0mm\n35\u00a0mm", (24, 35)),
+        ("focal_length", "\uff12\uff14\uff4d\uff4d\uff0c \uff13\uff15", (24, 35)),
         ("focal_length", "24mm,35,50", (24, 35, 50)),
         ("focal_length", "24,35,50 70", (24, 35, 50, 70)),
         ("shutter_speed", "1/60,1/30", (1 / 60, 1 / 30)),
@@ -56,6 +61,7 @@ def test_commas_that_separate_go_on_to_do_so(setting, text, values):
     [
         ("aperture", "1,4,2,8", "1.4 2.8", "1 4 2 8"),
         ("aperture", "2,8", "2.8", "2 8"),
+        ("aperture", "f/1,4", "f/1.4", "f/1 4"),
         ("shutter_speed", "1.4,2 2,8", "2.8", "1.4 2 2 8"),
         ("focal_length", "1,200", "1.200", "1 200"),
         ("focal_length", ["1,200"], "1.2 ", "1200"),

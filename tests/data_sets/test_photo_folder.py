@@ -153,8 +153,8 @@ def test_the_name_of_a_depth_file_says_its_kind(tmp_path):
 def test_captions_stand_in_metadata_jsonl_and_a_text_file_goes_first(tmp_path, caplog):
     for letter in "abc":
         write_photo(tmp_path / f"{letter}.png", 10, caption="from a\ntext file" if letter == "b" else None)
-    lines = [{"file_name": f"{name}.png", "text": f"listed {name}", "width": 8} for name in "abx"]
-    text = "\n".join(json.dumps(line) for line in [*lines, {"file_name": "c.png", "text": None}])
+    lines = [{"file_name": f"{name}.png", "text": f"listed\u2028{name}", "width": 8} for name in "abx"]
+    text = "\r\n".join(json.dumps(line, ensure_ascii=False) for line in [*lines, {"file_name": "c.png", "text": None}])
     (tmp_path / "metadata.jsonl").write_text("\ufeff" + text + "\n", encoding="utf-8")
     photos = PhotoFolder(tmp_path)
     assert [item.caption for item in photos] == ["listed a", "from a text file"]
