@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import LocalEntryNotFoundError
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
@@ -19,6 +21,8 @@ from .checkpoint import TinyModelFile
 from .model.autoencoder import Autoencoder
 
 TOKENS = 77  # tokenizer folders may name another limit; the camera was learned at this one
+# What diffusers and transformers raise where a file is damaged or of something else.
+UNREADABLE = (OSError, RuntimeError, TypeError, ValueError, SafetensorError, UnpicklingError)
 CONFIG_REPOSITORY = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 
 
@@ -128,7 +132,7 @@ def _part(kind: type, folder: Path) -> Any:
     _require_folder(kind, folder)
     try:
         model, report = kind.from_pretrained(folder, local_files_only=True, output_loading_info=True)
-    except (OSError, RuntimeError, ValueError) as error:
+    except UNREADABLE as error:
         raise ValueError(f"{folder} is not a usable {kind.__name__}: {_first_line(error)}") from None
     missing, unexpected = sorted(report["missing_keys"]), sorted(report["unexpected_keys"])
     if missing or unexpected:
@@ -143,7 +147,10 @@ def _tokenizer(folder: Path) -> CLIPTokenizer:
     _require_folder(CLIPTokenizer, folder)
     if not (folder / "vocab.json").is_file() and not (folder / "tokenizer.json").is_file():
         raise ValueError(f"{folder} holds no vocab.json: it should be the folder tokenizer of SD 1.5.")
-    return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+    try:
+        return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+    except UNREADABLE as error:
+        raise ValueError(f"{folder} is not a usable CLIPTokenizer: {_first_line(error)}") from None
 
 
 def _require_folder(kind: type, folder: Path) -> None:
@@ -161,7 +168,7 @@ def _single_file(path: Path, config: Path) -> ImageModel:
         pipe = StableDiffusionPipeline.from_single_file(
             str(path), config=str(config), local_files_only=True, safety_checker=None, feature_extractor=None
         )
-    except (OSError, RuntimeError, ValueError, KeyError, AttributeError) as error:
+    except (*UNREADABLE, KeyError, AttributeError) as error:
         raise ValueError(
             f"{path} cannot be read as a single-file SD 1.5 model with the configuration in {config}: "
             f"{type(error).__name__}: {_first_line(error)}"

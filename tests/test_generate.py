@@ -361,6 +361,20 @@ def test_a_part_without_all_its_weights_is_refused(weights, tmp_path):
         load_image_model(folder)
 
 
+def test_damaged_files_of_an_image_model_are_named_by_their_folder(weights, tmp_path):
+    folder = tmp_path / "my base"
+    write_base(folder)
+    file = folder / "text_encoder" / "model.safetensors"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-100])
+    with pytest.raises(ValueError, match=r"my base/text_encoder is not a usable CLIPTextModel: ."):
+        load_image_model(folder)
+    file.write_bytes(whole)
+    (folder / "tokenizer" / "tokenizer.json").write_text("[" * 100_000)
+    with pytest.raises(ValueError, match=r"my base/tokenizer is not a usable CLIPTokenizer: ."):
+        load_image_model(folder)
+
+
 def test_a_single_file_without_configuration_is_refused_and_nothing_downloaded(weights, tmp_path):
     """In a process of its own: the cache of Hugging Face is chosen at import."""
     single = tmp_path / "sd15.safetensors"

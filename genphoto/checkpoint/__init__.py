@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from reprlib import repr as shown
 from typing import Any, TypeVar
 
 import torch
@@ -27,19 +28,18 @@ from ..model.temporal import Operations
 from .disk import load, read_metadata, save
 from .kinds import (
     CAMERA_ADAPTER,
-    HALVES,
     IMAGE_LORA,
     MOTION_MODULE,
     RELEASES,
     WHERE,
+    lora_style,
     recognize,
     require,
-    unwrap,
     wrong_kind,
 )
 from .layout import (
     MERGE,
-    bare_key,
+    SITE,
     cast,
     declared_architecture,
     encoder_architecture,
@@ -48,6 +48,7 @@ from .layout import (
     require_layout,
     sites_architecture,
 )
+from .spelling import ENCODER, MERGES, spelled
 from .tiny_model import Sampling, TinyModelFile, save_tiny_model, text_weights, tiny_model
 
 __all__ = [
@@ -131,23 +132,26 @@ class CameraFile:
 
 
 def motion_module(state: State, metadata: Mapping[str, str] | None, name: str) -> MotionFile:
-    """The motion modules in a loaded file: AnimateDiff v3, also as diffusers' MotionAdapter, or our own format.
+    """The motion modules in a loaded file: AnimateDiff v3 or our own format.
 
     Raises:
         ValueError: if it is anything else, with what it is and where the right file is.
     """
     require(MOTION_MODULE, state, name)
     own = _is_own(metadata, MOTION_MODULE, name)
-    weights = our_keys(unwrap(state))
+    given = spelled(state)
+    weights = our_keys(given)
     found = sites_architecture(weights)
     if any(".mid_block." in f".{key}" for key in weights):
-        raise wrong_kind(name, "a motion module of AnimateDiff v2 (it has one in the middle block)", MOTION_MODULE)
+        raise wrong_kind(
+            name, "a motion module of AnimateDiff v2 or Lightning (it has one in the middle block)", MOTION_MODULE
+        )
     if found.channels == SDXL_CHANNELS:
         raise wrong_kind(name, f"a motion module for SDXL (levels {SDXL_CHANNELS})", MOTION_MODULE)
     if not own:
         if found.positions == V1_POSITIONS:
             raise wrong_kind(name, f"a motion module of AnimateDiff v1 ({V1_POSITIONS} positions)", MOTION_MODULE)
-        if any(str(key).startswith("down.") for key in unwrap(state)):
+        if any(key.startswith("down.") for key in given):
             raise _lost_metadata(name)
         architecture = found
     else:
@@ -166,20 +170,17 @@ def camera_adapter(state: State, metadata: Mapping[str, str] | None, name: str) 
         ValueError: if it is anything else, with what it is and where the right file is.
     """
     require(CAMERA_ADAPTER, state, name)
-    if own := _is_own(metadata, CAMERA_ADAPTER, name):
-        encoder, merges = (
-            our_keys({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
-            for prefix in ("encoder.", "merges.")
-        )
-        if others := [k for k in state if not k.startswith(("encoder.", "merges."))]:
-            raise ValueError(f"{name} holds unexpected keys beside a camera adapter: {', '.join(others[:4])}.")
-    elif HALVES[0] not in (state := unwrap(state)):
+    own = _is_own(metadata, CAMERA_ADAPTER, name)
+    if not own and any(key.startswith(("encoder.encoder_", "merges.")) for key in state):
         raise _lost_metadata(name)
-    else:
-        parts = [state.get(half) for half in HALVES]
-        if not all(isinstance(part, Mapping) for part in parts):
-            raise wrong_kind(name, "half a camera adapter (the encoder without the merges)", CAMERA_ADAPTER)
-        encoder, merges = our_keys(parts[0]), our_keys(parts[1], MERGE)
+    given = spelled(state)
+    weights = {key for key, value in given.items() if "." in key and isinstance(value, Tensor)}
+    if others := sorted(key for key in weights if not key.startswith((ENCODER, MERGES))):
+        raise ValueError(f"{name} holds unexpected keys beside a camera adapter: {', '.join(others[:4])}.")
+    encoder, merges = (
+        our_keys({k.removeprefix(half): v for k, v in given.items() if k.startswith(half)}, released)
+        for half, released in ((ENCODER, SITE), (MERGES, MERGE))
+    )
     found = encoder_architecture(encoder, sites_architecture(merges))
     if own:
         architecture = _declared(metadata, found, (*SITE_FIELDS, *ENCODER_FIELDS), name)
@@ -210,10 +211,10 @@ def image_lora(state: State, name: str) -> dict[str, Tensor]:
         ValueError: if it is anything else, another key style included.
     """
     require(IMAGE_LORA, state, name)
-    weights = {bare_key(k): v for k, v in unwrap(state).items()}
+    weights = {key.removeprefix("unet."): value for key, value in spelled(state).items()}
     odd = [key for key in weights if not LORA_KEY.fullmatch(key)]
     if odd:
-        raise ValueError(f"{name} is an image LoRA of another key style ({odd[0]}). {WHERE[IMAGE_LORA]}")
+        raise ValueError(f"{name} is an image LoRA of another key style ({lora_style(odd[0])}). {WHERE[IMAGE_LORA]}")
     for pair in {LORA_KEY.fullmatch(key)[1] for key in weights}:
         down, up = (weights.get(f"{pair}.{half}.weight") for half in ("down", "up"))
         if not (isinstance(down, Tensor) and isinstance(up, Tensor) and down.ndim == up.ndim == 2):
@@ -287,10 +288,12 @@ def _is_own(metadata: Mapping[str, str] | None, kind: str, name: str) -> bool:
         return False
     version = metadata.get("version", "")
     if not version.isdecimal() or int(version) > VERSION:
-        raise ValueError(f"{name} has format version {version!r}, newer than {VERSION}: update GenPhoto to read it.")
+        raise ValueError(
+            f"{name} has format version {shown(version)}, newer than {VERSION}: update GenPhoto to read it."
+        )
     if metadata.get("kind") != KIND_NAMES[kind]:
         raise ValueError(
-            f"{name} says that it is {metadata.get('kind')!r}, but holds {kind}. Convert the original file again."
+            f"{name} says that it is {shown(metadata.get('kind'))}, but holds {kind}. Convert the original file again."
         )
     return True
 
@@ -305,7 +308,7 @@ def _declared(metadata: Mapping[str, str], found: Architecture, told: tuple[str,
 def _frames(metadata: Mapping[str, str], name: str) -> int | None:
     text = metadata.get("frames")
     if text is not None and not (text.isdecimal() and int(text)):
-        raise ValueError(f"{name}: its metadata say frames = {text!r}. Convert the original file again.")
+        raise ValueError(f"{name}: its metadata say frames = {shown(text)}. Convert the original file again.")
     return int(text) if text else None
 
 
@@ -315,12 +318,12 @@ def _values(metadata: Mapping[str, str], name: str) -> tuple[float, float] | Non
         return None
     try:
         low, high = map(float, json.loads(text))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         low, high = 1.0, 0.0
     if not -math.inf < low <= high < math.inf:
         raise ValueError(
-            f"{name}: its metadata say values = {text!r}, which is not [lowest, highest]. Convert the original file "
-            "again."
+            f"{name}: its metadata say values = {shown(text)}, which is not [lowest, highest]. Convert the original "
+            "file again."
         )
     return low, high
 

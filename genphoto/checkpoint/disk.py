@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import codecs
 import os
 import pickle
 import re
 import struct
 import zipfile
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +33,7 @@ DAMAGED = (
     AssertionError,
     struct.error,
 )
-# NumPy's scalars, in which training scripts note losses and steps: their parts are plain data.
-_SCALAR = np.float64(0).__reduce__()[0]
-NUMBERS = [
-    *((_SCALAR, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
-    np.dtype,
-    *{type(np.dtype(kind)) for kind in np.sctypeDict.values() if kind not in (np.object_, np.void)},
-    (codecs.encode, "_codecs.encode"),
-]
+LONGEST_HEADER = 100_000_000  # bytes; the limit of safetensors itself
 UNUSED = "optimizer_state_dict"  # training state: twice the size of the weights
 
 
@@ -63,13 +56,20 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, str]]:
         raise ValueError(f"{path.name} is empty (0 bytes). {AGAIN}")
     if start.startswith((b"PK", b"\x80")):
         return _load_pickle(path, size, zipped=start.startswith(b"PK")), {}
-    if start[8:9] == b"{":
+    if _is_safetensors(start):
         return _load_safetensors(path, size)
     if start.startswith(b"version https://git-lfs"):
         raise ValueError(f"{path.name} is a Git LFS pointer, not the weights. Run git lfs pull, or download the file.")
     if start.lstrip().lower().startswith((b"<!doctype", b"<html")):
         raise ValueError(f"{path.name} is a web page, not a model file: the download was a link to a page. {AGAIN}")
+    if start.startswith(b"GGUF"):
+        raise ValueError(f"{path.name} is a GGUF file of quantized weights. Use the original file, in .safetensors.")
     text = all(byte >= 32 or byte in b"\t\r\n" for byte in start)
+    if text and path.name.endswith(".index.json"):
+        raise ValueError(
+            f"{path.name} lists the parts of a model in several files and holds no weights itself. Use a model in one "
+            "file: load it in its own program and save it with a larger max_shard_size."
+        )
     raise ValueError(
         f"{path.name} is {'a text file' if text else 'of an unknown format'}, not a model file. "
         "Model files are .safetensors, or .ckpt, .pt, .pth and .bin written by PyTorch."
@@ -84,7 +84,7 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
     """
     path = Path(path)
     with path.open("rb") as file:
-        if file.read(9)[8:] != b"{":
+        if not _is_safetensors(file.read(9)):
             return {}
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
@@ -116,9 +116,14 @@ def _load_pickle(path: Path, size: int, zipped: bool) -> dict[str, Any]:
     if zipped and not zipfile.is_zipfile(path):
         raise ValueError(f"{path.name} ends too early, at {size:,} bytes. {AGAIN}")
     try:
-        with torch.serialization.safe_globals(NUMBERS):
+        with _numbers_of_numpy():
             state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     except (pickle.UnpicklingError, *DAMAGED) as error:
+        if "TorchScript" in str(error):
+            raise ValueError(
+                f"{path.name} is a TorchScript program, not weights alone. It was not opened: use the original "
+                "release, or a .safetensors file."
+            ) from None
         # PyTorch's advice is weights_only=False, which would execute the file: it is left out.
         if refused := re.search(r"GLOBAL (?:instruction )?([\w.]+)|[Uu]nsupported class", str(error)):
             raise ValueError(
@@ -132,6 +137,33 @@ def _load_pickle(path: Path, size: int, zipped: bool) -> dict[str, Any]:
         raise ValueError(f"{path.name} holds a {type(state).__name__}, not a dictionary of weights.")
     state.pop(UNUSED, None)
     return state
+
+
+def _is_safetensors(start: bytes) -> bool:
+    """Whether a file begins with the length of a header, and the header: text has a brace there by chance."""
+    return start[8:9] == b"{" and int.from_bytes(start[:8], "little") < LONGEST_HEADER
+
+
+def _scalar(*_: Any) -> None:
+    """In the place of NumPy's function that makes a scalar of a type and bytes: nobody reads it."""
+
+
+STAND_INS = [
+    type("scalar", (), {"__module__": module, "__new__": _scalar})
+    for module in ("numpy.core.multiarray", "numpy._core.multiarray")  # of NumPy 1 and 2
+]
+NUMERIC = [type(np.dtype(code)) for code in "?bhilqBHILQefdgFDGSU"]  # no Python objects, no structures
+
+
+def _numbers_of_numpy() -> AbstractContextManager[Any]:
+    """While it lasts, PyTorch reads past the scalars of NumPy that training scripts leave; PyTorch 2.4 refuses them.
+
+    What a host has allowed already stays allowed afterwards.
+    """
+    if not hasattr(torch.serialization, "safe_globals"):
+        return nullcontext()
+    allowed = torch.serialization.get_safe_globals()
+    return torch.serialization.safe_globals([x for x in (np.dtype, *NUMERIC, *STAND_INS) if x not in allowed])
 
 
 def _load_safetensors(path: Path, size: int) -> tuple[dict[str, Any], dict[str, str]]:

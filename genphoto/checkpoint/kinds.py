@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from .layout import bare_key
+from .spelling import ENCODER, MERGES, copies, spelled
 
 MOTION_MODULE = "a motion module"
 CAMERA_ADAPTER = "a camera adapter"
@@ -29,68 +29,54 @@ WHERE = {
     IMAGE_LORA: f"Use RealEstate10K_LoRA.ckpt from the Generative Photography release, {RELEASES[IMAGE_LORA]}.",
 }
 
-WRAPPERS = (
-    "motion_module_state_dict",
-    "lora_state_dict",
-    "state_dict",
-    "model_state_dict",
-    "controlnet",
-    "ema",
-    "model",
-    "module",
-)
-HALVES = ("camera_encoder_state_dict", "attention_processor_state_dict")
-SCALED = re.compile(r"(^|\.)scaled_fp8$|\.(scale_weight|weight_scale)$")
+ENCODER_ALONE = "half a camera adapter (the encoder without the merges)"
+MERGES_ALONE = "half a camera adapter (the merges without the encoder)"
 
-# The first pattern that any key matches decides.
+# The first pattern that any key, as `spelled`, matches decides; both halves are a whole.
 KINDS = {
     r"^autoencoder\.(encoder|decoder|norm)\.": TINY_MODEL,
     r"^pose_encoder": "an adapter of CameraCtrl, which steers where the camera stands",
-    r"^camera_encoder_state_dict$|^encoder\.encoder_conv_in\.|^merges\.": CAMERA_ADAPTER,
-    r"^attention_processor_state_dict$": "half a camera adapter (the merges without the encoder)",
-    r"^encoder_conv_in\.": "half a camera adapter (the encoder without the merges)",
-    r"\.qkv_merge\.": "half a camera adapter (the merges without the encoder)",
+    rf"^{ENCODER}": ENCODER_ALONE,
+    rf"^{MERGES}": MERGES_ALONE,
+    r"^image_proj\b|^ip_adapter\b": "an IP-Adapter",
+    r"^string_to_param$|^emb_params$": "a textual inversion embedding",
     r"^controlnet_cond_embedding|^input_hint_block": "a SparseCtrl or ControlNet model",
     r"^model\.diffusion_model\.|^first_stage_model\.|^cond_stage_model\.": "a whole Stable Diffusion checkpoint",
-    r"^(module\.)?(conv_in\.|down_blocks\.0\.resnets\.)|^input_blocks\.0\.": "a UNet",
-    r"(motion_modules|temporal_transformer|temporal_attentions)\..*lora": "a motion LoRA of AnimateDiff",
+    r"^(unet\.)?conv_in\.|(^|\.)(down_blocks\.0\.resnets|input_blocks\.0)\.": "a UNet",
+    r"(motion_modules|temporal_transformer|temporal_attentions)[._].*lora": "a motion LoRA of AnimateDiff",
     r"\.temporal_attentions\.": "a motion module of HotShot-XL, for SDXL",
+    r"_motion_modules_": "a motion module whose keys are written with _ in place of .",
     r"\.motion_modules\.|^(down|up)\.\d+\.\d+\.transformer_blocks\.": MOTION_MODULE,
     r"lora": IMAGE_LORA,
     r"^encoder\.conv_in\.|^decoder\.conv_in\.": "a VAE",
     r"^text_model\.": "a text encoder",
 }
 
-
-def unwrap(state: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The innermost dictionary of weights: training scripts wrap it, some loaders have unwrapped it already.
-
-    The halves of a camera adapter, where something has flattened them into one dictionary, are two again.
-    """
-    if isinstance(state, Mapping) and any(str(key).startswith(f"{half}.") for key in state for half in HALVES):
-        return {
-            half: {str(k).removeprefix(f"{half}."): v for k, v in state.items() if str(k).startswith(f"{half}.")}
-            for half in HALVES
-        }
-    for key in WRAPPERS:
-        if isinstance(state, Mapping) and isinstance(state.get(key), Mapping):
-            return unwrap(state[key])
-    return state
+LORA_STYLES = {
+    r"^lora_(unet|te)": "kohya's: ",
+    r"\.lora_[AB]\.|\.lora\.(down|up)\.|_lora\.(down|up)\.": "diffusers' and PEFT's: ",
+}
 
 
 def recognize(state: Mapping[str, Any]) -> str:
     """What the weights are, as words that fit after "is"."""
     if not isinstance(state, Mapping):
         return f"a {type(state).__name__} and not a dictionary of weights"
-    keys = [bare_key(key) for key in unwrap(state)]
-    if any(map(SCALED.search, keys)):
-        return "in eight bits with a scale for every layer, which is not read here"
-    for pattern, kind in KINDS.items():
-        search = re.compile(pattern).search
-        if any(map(search, keys)):
-            return kind
+    keys = list(spelled(state))
+    found = [kind for pattern, kind in KINDS.items() if any(map(re.compile(pattern).search, keys))]
+    if found[:2] == [ENCODER_ALONE, MERGES_ALONE]:
+        return CAMERA_ADAPTER
+    if found:
+        return found[0]
+    if len(sets := copies(state)) > 1:
+        return f"several sets of weights ({', '.join(sets)}), of which one has to be saved alone"
     shown = ", ".join(keys[:3]) + (", ..." if len(keys) > 3 else "")
     return f"unknown, with the keys {shown}" if keys else "a dictionary without weights"
+
+
+def lora_style(key: str) -> str:
+    """The program that names an image LoRA's weights like this key, and the key."""
+    return next((style for pattern, style in LORA_STYLES.items() if re.search(pattern, key)), "") + key
 
 
 def require(kind: str, state: Mapping[str, Any], name: str) -> None:

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
+from reprlib import repr as shown
 from statistics import mode
 from typing import Any
 
@@ -15,60 +16,21 @@ from torch import Tensor, nn
 
 from ..model.config import PUBLISHED, Architecture
 from ..model.motion_module import GROUPS
+from .spelling import released_names
 
-SITE = re.compile(r"^(down|up)_blocks\.(\d+)\.motion_modules\.(\d+)\.temporal_transformer\.")
+SITE = re.compile(r"^(down|up)_blocks\.(\d+)\.motion_modules\.(\d+)\.(?:temporal_transformer\.)?")
 MERGE = re.compile(SITE.pattern + r"transformer_blocks\.0\.attention_blocks\.0\.processor\.(?=qkv_merge\.)")
-# Names that wrappers of PyTorch put into keys: compiled, sharded, checkpointed modules anywhere, others in front.
-WRAPPED = re.compile(
-    r"(?<=\.)(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\."
-    r"|^(?:_orig_mod\.|_fsdp_wrapped_module\.|module\.)+"
-)
-# diffusers' MotionAdapter: the end of our key -> the end of its key, in a site and in its block.
-ADAPTER_SITE = re.compile(
-    r"^(down|up)_blocks\.(\d+)\.motion_modules\.(\d+)\.(?=norm\.|proj_in\.|proj_out\.|transformer)"
-)
-ADAPTER_NAMES = {
-    ".norm1.": ".norms.0.",
-    ".norm2.": ".norms.1.",
-    ".norm3.": ".ff_norm.",
-    ".attn1.": ".attention_blocks.0.",
-    ".attn2.": ".attention_blocks.1.",
-}
-EIGHT_BITS = {torch.float8_e4m3fn, torch.float8_e5m2}  # float16 holds every value of both
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 SHOWN = 4  # keys per list in an error
 
 
 def our_keys(weights: Mapping[str, Any], released: re.Pattern[str] = SITE) -> dict[str, Any]:
-    """Weights under the keys of `Lift` or `CameraMerges`, without what training scripts add; position codes float32.
+    """Weights under the keys of `Lift` or `CameraMerges`; position codes and float64 become float32.
 
-    Eight-bit weights become float16, which holds them all, and float64 float32.
+    What has no dot in its name is what training scripts add: epoch, global_step, animatediff_config.
     """
-    bare = {bare_key(key): value for key, value in weights.items()}
-    bare.pop("animatediff_config", None)
-    named: dict[str, Any] = {}
-    for key, value in bare.items():
-        if ADAPTER_SITE.match(key):
-            named |= dict.fromkeys(_adapter_keys(key), value)
-        else:
-            named[released.sub(r"\1.\2.\3.", key)] = value
-    return {key: _full_precision(key, value) for key, value in named.items()}
-
-
-def bare_key(key: object) -> str:
-    """A key without what wrappers of PyTorch add: compiled, sharded and parallel modules."""
-    return WRAPPED.sub("", str(key))
-
-
-def _adapter_keys(key: str) -> tuple[str, ...]:
-    """Our keys of a weight of diffusers' MotionAdapter: its two attentions share one position code."""
-    key = ADAPTER_SITE.sub(r"\1.\2.\3.", key)
-    block, shared, _ = key.partition(".pos_embed.pe")
-    if shared:
-        return tuple(f"{block}.attention_blocks.{k}.pos_encoder.pe" for k in (0, 1))
-    for theirs, ours in ADAPTER_NAMES.items():
-        key = key.replace(theirs, ours)
-    return (key,)
+    named = {name: value for key, value in weights.items() if "." in key for name in released_names(key)}
+    return {released.sub(r"\1.\2.\3.", key): _full_precision(key, value) for key, value in named.items()}
 
 
 def sites_architecture(weights: Mapping[str, Tensor]) -> Architecture:
@@ -118,13 +80,13 @@ def declared_architecture(text: str, found: Architecture, told: tuple[str, ...])
         if not isinstance(values, dict):
             raise TypeError("no dictionary")
         declared = Architecture.from_dict(values)
-    except (TypeError, AttributeError, ZeroDivisionError, json.JSONDecodeError) as error:
+    except (TypeError, AttributeError, ZeroDivisionError, RecursionError, json.JSONDecodeError) as error:
         raise ValueError(f"its architecture cannot be read ({error}). Convert the original file again.") from None
     for field in fields(declared):
         value = getattr(declared, field.name)
         numbers = value if isinstance(value, tuple) else (value,)
         if not numbers or not all(type(n) is int and n > 0 for n in numbers):
-            raise ValueError(f"its architecture says {field.name} = {value!r}. Convert the original file again.")
+            raise ValueError(f"its architecture says {field.name} = {shown(value)}. Convert the original file again.")
     for name in told:
         if (said := getattr(declared, name)) != (true := getattr(found, name)):
             raise ValueError(f"its metadata say {name} = {said}, its weights {true}. Convert the original file again.")
@@ -148,6 +110,7 @@ def require_layout(
         raise ValueError(
             f"{name} has widths {odd} that are not multiples of {GROUPS} and of {architecture.heads} heads."
         )
+    require_precision(name, weights)
     with torch.device("meta"):
         expected = {key: value.shape for key, value in make(architecture).state_dict().items()}
     common = [key for key in expected if key in weights]
@@ -167,6 +130,17 @@ def require_layout(
         raise ValueError(f"{name} is damaged or of another design; {'; '.join(said)}.")
 
 
+def require_precision(name: str, weights: Mapping[str, Any]) -> None:
+    """Refuse weights of 8 bits or fewer: what a camera changes is smaller than their steps."""
+    small = {k: v.dtype for k, v in weights.items() if isinstance(v, Tensor) and v.dtype.itemsize == 1}
+    if small:
+        types = ", ".join(sorted({str(dtype).removeprefix("torch.") for dtype in small.values()}))
+        raise ValueError(
+            f"{name} is stored in {types}: {_listed(list(small))}. 8 bits are too few for motion modules and cameras. "
+            "Use the original file, in float32, float16 or bfloat16."
+        )
+
+
 def require_finite(name: str, weights: Mapping[str, Tensor]) -> None:
     """Refuse weights with infinite numbers or none at all."""
     if odd := [key for key, value in weights.items() if not _finite(value)]:
@@ -181,11 +155,8 @@ def _positions(weights: Mapping[str, Any], default: int) -> int:
 def _full_precision(key: str, value: Any) -> Any:
     if not isinstance(value, Tensor):
         return value
-    if value.dtype == torch.float64 or (key.endswith(".pe") and value.dtype in DTYPES):
-        return value.float()
-    if value.dtype in EIGHT_BITS:
-        return value.float() if key.endswith(".pe") else value.half()
-    return value
+    code = key.endswith(".pe") and value.dtype in DTYPES
+    return value.float() if code or value.dtype == torch.float64 else value
 
 
 def _finite(tensor: Tensor) -> bool:

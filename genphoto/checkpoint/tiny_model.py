@@ -101,7 +101,7 @@ def tiny_model(state: Mapping[str, Any], metadata: Mapping[str, str] | None, nam
             {p: {k.removeprefix(f"{p}."): v for k, v in state.items() if k.startswith(f"{p}.")} for p in PARTS},
             Sampling(**json.loads(metadata.get("sampling", "{}"))),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{name}: its metadata are damaged or lost ({error!r}). Install GenPhoto again.") from None
     for part, weights in file.weights.items():
         require_finite(f"{name} ({part})", weights)

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
 import torch.nn.functional as F
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from .weights import weights_digest
@@ -60,6 +63,7 @@ def clip_following(name: str | Path = PUBLISHED_CLIP) -> Following:
         ValueError: what is there is not a whole CLIP.
     """
     try:
+        from huggingface_hub.errors import HFValidationError
         from transformers import AutoTokenizer, CLIPModel
     except ImportError:
         raise ImportError(
@@ -68,16 +72,17 @@ def clip_following(name: str | Path = PUBLISHED_CLIP) -> Following:
     try:
         model, loaded = CLIPModel.from_pretrained(name, local_files_only=True, output_loading_info=True)
         tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=True)
+    except (RuntimeError, TypeError, ValueError, SafetensorError, UnpicklingError) as error:
+        if isinstance(error, HFValidationError):  # no name that a repository could have
+            raise _missing(name, error) from None
+        raise _not_whole(name, f"it cannot be loaded ({_first_line(error)})") from None
     except OSError as error:
-        raise FileNotFoundError(
-            f"There is no CLIP {name} here, neither as a folder nor in the cache ({str(error).splitlines()[0]}). Get "
-            f"it by: hf download {name if _is_repository(name) else PUBLISHED_CLIP}"
-        ) from None
+        raise _missing(name, error) from None
     if missing := sorted(loaded["missing_keys"]):
-        raise ValueError(
-            f"{name} is not a whole CLIP: {len(missing)} weights are missing, such as {missing[0]}. Likeness "
-            f"needs the text and the picture half with their projections, as in {PUBLISHED_CLIP}."
-        )
+        raise _not_whole(name, f"{len(missing)} weights are missing, such as {missing[0]}")
+    words = model.config.text_config.vocab_size
+    if 2 * len(tokenizer) < words:  # without its files transformers makes one that knows no word
+        raise _not_whole(name, f"its tokenizer knows {len(tokenizer)} of {words} words")
     return Following(model.eval().float(), tokenizer)
 
 
@@ -105,5 +110,23 @@ def clip_pixels(frames: Tensor, side: int) -> Tensor:
     return (square - mean) / std
 
 
+def _missing(name: str | Path, error: Exception) -> FileNotFoundError:
+    return FileNotFoundError(
+        f"There is no CLIP {name} here, neither as a folder nor in the cache ({_first_line(error)}). Get it by: hf "
+        f"download {name if _is_repository(name) else PUBLISHED_CLIP}"
+    )
+
+
+def _not_whole(name: str | Path, problem: str) -> ValueError:
+    return ValueError(
+        f"{name} is not a whole CLIP: {problem}. Likeness needs the text and the picture half with their projections, "
+        f"as in {PUBLISHED_CLIP}."
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def _is_repository(name: str | Path) -> bool:
-    return isinstance(name, str) and name.count("/") == 1 and not name.startswith((".", "/", "~"))
+    return isinstance(name, str) and re.fullmatch(r"\w[\w.-]*/[\w.-]+", name) is not None

@@ -1,5 +1,6 @@
 """Following, with a CLIP of transformers in miniature."""
 
+import json
 import shutil
 
 import pytest
@@ -81,6 +82,50 @@ def test_half_a_clip_is_refused(tiny_clip, tmp_path):
     AutoTokenizer.from_pretrained(tiny_clip).save_pretrained(tmp_path)
     with pytest.raises(ValueError, match="not a whole CLIP"):
         clip_following(tmp_path)
+
+
+def without_words(folder):
+    for name in ("vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json"):
+        (folder / name).unlink(missing_ok=True)
+
+
+def of_another_size(folder):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"projection_dim": 20}))
+
+
+def cut_short(folder):
+    weights = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(weights[:-100])
+
+
+def a_web_page(folder):
+    (folder / "model.safetensors").unlink()
+    (folder / "pytorch_model.bin").write_bytes(b"<html>")
+
+
+def nested_deep(folder):
+    (folder / "config.json").write_text("[" * 100_000)
+
+
+@pytest.mark.parametrize("damage", [without_words, of_another_size, cut_short, a_web_page, nested_deep])
+def test_a_damaged_clip_is_refused_in_one_sentence(tiny_clip, tmp_path, damage):
+    folder = tmp_path / "my clip"
+    shutil.copytree(tiny_clip, folder)
+    damage(folder)
+    with pytest.raises(
+        (ValueError, FileNotFoundError), match=r"my clip (is not a whole CLIP: .|here, neither)"
+    ) as caught:
+        clip_following(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_path_with_a_space_is_a_path(tiny_clip, following, frames, tmp_path):
+    shutil.copytree(tiny_clip, tmp_path / "my clip")
+    assert clip_following(str(tmp_path / "my clip"))(frames, "a cat") == following(frames, "a cat")
+    for missing in (str(tmp_path / "no clip here"), "no clip here", "a name/with a space"):
+        with pytest.raises(FileNotFoundError, match=f"no CLIP {missing} here.*hf download {PUBLISHED_CLIP}"):
+            clip_following(missing)
 
 
 def test_the_identity_is_of_the_weights_and_not_of_the_place(following, tiny_clip, tmp_path):
