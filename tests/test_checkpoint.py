@@ -137,6 +137,7 @@ def test_released_names_are_those_of_the_format():
         lambda m: {"epoch": np.int64(3), "loss": np.float32(0.1), "state_dict": m},
         lambda m: {"model": m, "ema": {"decay": 0.99, "shadow_params": []}},
         lambda m: {"ema": {"module": m}},
+        lambda m: {"net": m, "optimizer": {"state": {0: {"exp_avg": torch.ones(3)}}}},
         lambda m: {"module": {f"_orig_mod.{k}": v for k, v in m.items()}},
         lambda m: {f"_orig_mod.module.{k}": v for k, v in m.items()},
         lambda m: renamed(m, "temporal_transformer.", "_orig_mod.temporal_transformer._fsdp_wrapped_module."),
@@ -146,7 +147,7 @@ def test_released_names_are_those_of_the_format():
         lambda m: {k: v.double() for k, v in m.items()},
     ],
     ids=(
-        *("flat", "wrapped", "state_dict", "module.", "config", "NumPy flat", "NumPy", "model", "ema"),
+        *("flat", "wrapped", "state_dict", "module.", "config", "NumPy flat", "NumPy", "model", "ema", "net"),
         *("_orig_mod.", "both", "inner", "flattened", "Lightning", "no temporal_transformer", "float64"),
     ),
 )
@@ -547,12 +548,13 @@ KEY = f"{SITE}.proj_in.weight"
         ({f"{SITE}.extra": torch.ones(1)}, ["unexpected: 1 (down.0.0.extra)"]),
         ({KEY: torch.ones(32, 31)}, ["wrong shapes: 1 (down.0.0.proj_in.weight (32, 31) in place of (32, 32))"]),
         ({KEY: torch.ones(32, 32, dtype=torch.int64)}, ["wrong types: 1 (down.0.0.proj_in.weight torch.int64)"]),
+        ({KEY: torch.ones(32, 32, device="meta")}, ["no tensors: 1 (down.0.0.proj_in.weight)"]),
         ({KEY: "text"}, ["no tensors: 1 (down.0.0.proj_in.weight)"]),
         ({KEY: torch.full((32, 32), torch.nan)}, ["NaN", "down.0.0.proj_in.weight"]),
         ({KEY: torch.full((32, 32), torch.inf, dtype=torch.float16)}, ["infinite", "down.0.0.proj_in.weight"]),
         ({KEY: None, f"{SITE}.extra": torch.ones(1)}, ["missing: 1 (", "unexpected: 1 ("]),
     ],
-    ids=["missing", "unexpected", "shape", "integers", "no tensor", "NaN", "infinite", "both"],
+    ids=["missing", "unexpected", "shape", "integers", "meta", "no tensor", "NaN", "infinite", "both"],
 )
 def test_damaged_weights_are_named(change, words):
     weights = released_motion() | change
@@ -598,6 +600,21 @@ def test_weights_of_8_bits_are_named_and_not_called_damaged(dtype):
         assert message.startswith("x.ckpt")
         assert f"is stored in {str(dtype).removeprefix('torch.')}: " in message
         assert message.endswith("Use the original file, in float32, float16 or bfloat16.")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [(lambda w: w * torch.nan, "infinite or none"), (lambda w: w.to(torch.float8_e5m2), "stored in float8_e5m2")],
+)
+def test_an_image_lora_that_would_spoil_the_unet_is_refused(change, words):
+    weights = {key: change(value) for key, value in image_lora().items()}
+    assert words in refused(checkpoint.image_lora, weights, "lora.ckpt")
+
+
+@pytest.mark.parametrize("prefix", ["unet.", "module.", "_orig_mod.unet."])
+def test_an_image_lora_is_read_under_prefixes(prefix):
+    weights = {f"{prefix}{key}": value for key, value in image_lora().items()}
+    assert equal(checkpoint.image_lora(weights, "lora.ckpt"), image_lora())
 
 
 def test_numbers_too_large_for_float32_are_refused():
