@@ -875,5 +875,6 @@ def test_a_tiny_model_tells_how_it_wants_to_be_sampled(tmp_path):
     checkpoint.save_tiny_model(tmp_path / "told.safetensors", told)
     assert load_tiny_model(tmp_path / "told.safetensors").sampling == told.sampling
     state, metadata = checkpoint.load(tmp_path / "told.safetensors")
-    message = refused(checkpoint.tiny_model, state, metadata | {"sampling": '{"steps": 3}'}, "told.safetensors")
-    assert "its metadata are damaged or lost" in message
+    for sampling in ('{"steps": 3}', "[" * 100_000):
+        message = refused(checkpoint.tiny_model, state, metadata | {"sampling": sampling}, "told.safetensors")
+        assert "its metadata are damaged or lost" in message

@@ -46,6 +46,7 @@ from .layout import (
     our_keys,
     require_finite,
     require_layout,
+    require_precision,
     sites_architecture,
 )
 from .spelling import ENCODER, MERGES, spelled
@@ -208,7 +209,7 @@ def image_lora(state: State, name: str) -> dict[str, Tensor]:
     """The image LoRA in a loaded file, under its own keys: those of diffusers' attention processors.
 
     Raises:
-        ValueError: if it is anything else, another key style included.
+        ValueError: if it is anything else, another key style included, or damaged.
     """
     require(IMAGE_LORA, state, name)
     weights = {key.removeprefix("unet."): value for key, value in spelled(state).items()}
@@ -221,6 +222,8 @@ def image_lora(state: State, name: str) -> dict[str, Tensor]:
             raise ValueError(f"{name} is incomplete: {pair} needs matrices down.weight and up.weight.")
         if down.shape[0] != up.shape[1]:
             raise ValueError(f"{name}: {pair} has rank {down.shape[0]} in down.weight and {up.shape[1]} in up.weight.")
+    require_precision(name, weights)
+    require_finite(name, weights)
     return weights
 
 

@@ -114,7 +114,7 @@ def require_layout(
     with torch.device("meta"):
         expected = {key: value.shape for key, value in make(architecture).state_dict().items()}
     common = [key for key in expected if key in weights]
-    tensors = {key: weights[key] for key in common if isinstance(weights[key], Tensor)}
+    tensors = {k: weights[k] for k in common if isinstance(weights[k], Tensor) and not weights[k].is_meta}
     problems = {
         "missing": [key for key in expected if key not in weights],
         "unexpected": [key for key in weights if key not in expected],

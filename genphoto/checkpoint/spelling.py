@@ -11,6 +11,7 @@ from torch import Tensor
 WRAPPERS = (
     *("motion_module_state_dict", "lora_state_dict", "state_dict", "model_state_dict", "controlnet"),
     *("model", "module", "ema", "ema_model", "model_ema", "params_ema", "unet", "motion_module", "motion_adapter"),
+    *("weights", "params", "net", "network", "generator", "adapter"),
 )
 DEEPEST = 8  # dictionaries in dictionaries; a pickle can make one hold itself
 # torch.compile, DistributedDataParallel, FullyShardedDataParallel, activation checkpointing
