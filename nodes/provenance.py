@@ -25,14 +25,14 @@ def with_reach_of_makers(sweep: CameraSweep, prompt: Mapping[str, Any] | None) -
     if running is None or running.node_id not in (prompt or {}):
         return sweep
     ranges = {}
-    for adapter in _adapters(prompt, running.node_id):
+    for adapter in adapters_of_images(prompt, running.node_id):
         declared, values = trained_on(CAMERA_ADAPTERS.path(adapter))
         setting = steered_setting(declared, sweep)
         ranges[setting.name] = values or setting.domain
     return with_reach(sweep, ranges) if ranges else sweep
 
 
-def _adapters(prompt: Mapping[str, Any], node_id: str) -> Iterator[str]:
+def adapters_of_images(prompt: Mapping[str, Any], node_id: str) -> Iterator[str]:
     """Names of the adapter files in all that leads to the images of a node, up to what physics renders anew."""
     seen, ahead = set(), [prompt[node_id]["inputs"].get("images")]
     while ahead:

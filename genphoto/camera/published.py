@@ -14,8 +14,11 @@ Values are float32 from the start. Out-of-range ones are computed, because the r
 finite and positive.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -23,6 +26,10 @@ from PIL import Image
 from torch import Tensor
 
 from .scatter import scatter
+
+if TYPE_CHECKING:
+    from .photo import Photo
+    from .setting import Progress
 
 SIZE = (256, 384)
 BASE_FOCAL_MM = 24.0
@@ -128,6 +135,17 @@ def reduced(plane: Tensor, longest: int, *, nearest: bool = False) -> Tensor:
 def resize(frame: Tensor, size: tuple[int, int]) -> Tensor:
     """A frame (3,h,w) at the size of training: bilinear and aliased, as torchvision 0.16 resizes a tensor."""
     return torch.nn.functional.interpolate(frame[None], size, mode="bilinear", align_corners=False)[0]
+
+
+def of_each_pixel(
+    frame: Callable[[Tensor, float], Tensor],
+) -> Callable[[Photo, float, tuple[int, int], Progress], Tensor]:
+    """The training frame of `Published`, where `frame` (photo (3,h,w), value) changes every pixel by itself."""
+
+    def resized(photo: Photo, value: float, size: tuple[int, int], on_progress: Progress) -> Tensor:
+        return resize(frame(reduced(photo.image, max(size)), value), size)
+
+    return resized
 
 
 # Priors

@@ -64,6 +64,13 @@ def test_what_physics_renders_anew_is_not_limited_by_an_adapter(sd15, out):  # n
     assert done.ui["show"]["genphoto_labels"] == ["70 mm", "135 mm", "200 mm"]
 
 
+@pytest.mark.parametrize("value", [[], [[0, 0], [1, 1]], [1, 2, 3], ["decode"]])
+def test_lists_in_other_nodes_are_not_taken_for_links(comfy, value):
+    made = zoom()
+    made["decode"]["inputs"]["curve"] = value
+    assert len(list(comfy.module("nodes.provenance").adapters_of_images(made, "save"))) == 1
+
+
 def test_a_setting_that_no_camera_steers_is_told_by_the_sampler(sd15):
     assert run(sd15, chained("camera", "exposure")).texts == {}
     said = run(sd15, chained("camera")).texts["sample"]

@@ -11,10 +11,9 @@ from torch import Tensor
 from .. import published
 from ..camera import LIMITS
 from ..colorimetry import kelvin_gains
-from ..setting import CameraSetting, Progress, Published
+from ..setting import CameraSetting, Published
 
 if TYPE_CHECKING:
-    from ..photo import Photo
     from ..sweep import CameraSweep
 
 
@@ -25,11 +24,6 @@ def white_gains(sweep: CameraSweep, size: tuple[int, int]) -> Tensor:
         kelvin_gains(c.color_temperature_k, base.color_temperature_k, c.tint_duv, base.tint_duv) for c in sweep.cameras
     ]
     return torch.stack(gains).float()[:, :, None, None].expand(-1, -1, *size)
-
-
-def _published_frame(photo: Photo, kelvin: float, size: tuple[int, int], on_progress: Progress) -> Tensor:
-    frame = published.color_temperature_frame(published.reduced(photo.image, max(size)), kelvin)
-    return published.resize(frame, size)
 
 
 COLOR_TEMPERATURE = CameraSetting(
@@ -48,7 +42,7 @@ COLOR_TEMPERATURE = CameraSetting(
     sample=published.color_temperature_sample,
     published=Published(
         published.color_temperature_prior,
-        _published_frame,
+        published.of_each_pixel(published.color_temperature_frame),
     ),
     units={"K": 1.0, "°K": 1.0},
 )

@@ -11,10 +11,9 @@ from torch import Tensor
 from .. import published
 from ..camera import LIMITS
 from ..optics import light_ev
-from ..setting import CameraSetting, Progress, Published
+from ..setting import CameraSetting, Published
 
 if TYPE_CHECKING:
-    from ..photo import Photo
     from ..sweep import CameraSweep
 
 
@@ -29,11 +28,6 @@ def spoken(seconds: float) -> str:
     if seconds < 0.3 and abs(round(1 / seconds) * seconds - 1) < 0.02:
         return f"1/{1 / seconds:.0f} s"
     return f"{seconds:.3g} s"
-
-
-def _published_frame(photo: Photo, seconds: float, size: tuple[int, int], on_progress: Progress) -> Tensor:
-    frame = published.shutter_speed_frame(published.reduced(photo.image, max(size)), seconds)
-    return published.resize(frame, size)
 
 
 SHUTTER_SPEED = CameraSetting(
@@ -52,7 +46,7 @@ SHUTTER_SPEED = CameraSetting(
     sample=published.shutter_speed_sample,
     published=Published(
         published.shutter_speed_prior,
-        _published_frame,
+        published.of_each_pixel(published.shutter_speed_frame),
     ),
     units={"s": 1.0, "sec": 1.0, '"': 1.0, "ms": 1e-3},
 )
