@@ -8,6 +8,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ..depth_files import DEPTH_KINDS
+from ..optional_packages import set_aside_broken_torchvision
 from .arguments import chosen_device, file_path
 
 EXAMPLES = """examples:
@@ -59,6 +60,7 @@ def annotate_folder(args: argparse.Namespace) -> None:
     if not gaps:
         print(f"Nothing is missing in {args.folder}.")
         return
+    set_aside_broken_torchvision()
     try:
         import transformers
     except ImportError as error:
