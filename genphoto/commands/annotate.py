@@ -7,6 +7,7 @@ import argparse
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from ..optional_packages import set_aside_broken_torchvision
 from ..photo_files import DEPTH_KINDS
 from .arguments import chosen_device, file_path
 
@@ -59,6 +60,7 @@ def annotate_folder(args: argparse.Namespace) -> None:
     if not gaps:
         print(f"Nothing is missing in {args.folder}.")
         return
+    set_aside_broken_torchvision()
     try:
         import transformers
     except ImportError as error:

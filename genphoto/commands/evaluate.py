@@ -24,6 +24,7 @@ from ..metrics.perceptual import BACKBONES, Lpips, adjacent_lpips, compensated_l
 from ..metrics.plot import plot_report
 from ..metrics.report_page import Entry, report_page
 from ..metrics.sweep_metrics import measure_sweep
+from ..optional_packages import set_aside_broken_torchvision
 from ..photo_files import DEPTH_KINDS, read_depth
 from ..sweep_files import SWEEP
 from ..text_files import read_text
@@ -206,6 +207,8 @@ def _prompts(args: argparse.Namespace) -> list[str | None]:
 def _ruler(args: argparse.Namespace) -> Ruler:
     if not args.depth and any(v is not None for v in (args.depth_kind, args.near, args.far)):
         raise ValueError("--depth-kind, --near and --far describe a depth map. Give it by --depth FILE.")
+    if args.clip:
+        set_aside_broken_torchvision()
     try:
         distance = lpips_distance(args.lpips, args.lpips_weights) if args.lpips else None
         following = clip_following(args.clip) if args.clip else None

@@ -20,6 +20,7 @@ from ..embedded import GUIDANCE_SCALE, MOTION, camera_path, load_tiny_model
 from ..exif import GENERATED
 from ..model.config import MOST_STEPS, MOST_STRENGTH
 from ..model.differential import setting_values, steered_setting
+from ..optional_packages import set_aside_broken_torchvision
 from ..sweep_files import SweepFiles
 from .arguments import chosen_device, file_path, number, picture_size, seed_number, typed
 from .output_folder import add_output_arguments, output_folder
@@ -218,6 +219,7 @@ def _assembled(image_model, motion, camera, device: str, dtype: torch.dtype):
 
 def _libraries() -> None:
     """Require diffusers and transformers, and quiet them."""
+    set_aside_broken_torchvision()
     try:
         import diffusers
         import transformers

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 
+from ..optional_packages import set_aside_broken_torchvision
 from .arguments import file_path, number
 
 REPOSITORY = "https://github.com/genphoto/comfyui-genphoto"
@@ -38,6 +39,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def train_model(args: argparse.Namespace) -> None:
     """Train, and name the written files."""
+    set_aside_broken_torchvision()
     try:
         from ..training.config_file import load_config
 

@@ -1,6 +1,8 @@
 """LPIPS (Zhang et al., CVPR 2018), the learned perceptual distance: of neighbors as published, of compensated frames.
 
-The package `lpips` brings its own small weights; the backbone's come from torchvision and are never downloaded here.
+Written out here, because the package `lpips` needs torchvision, and one that does not fit PyTorch keeps diffusers and
+transformers from being imported. Its calibration (version 0.1) lies in `assets/lpips`; the weights of the backbone are
+those that torchvision publishes, and are never downloaded here.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ..camera.camera import Camera
+from ..checkpoint import load
 from .consistency import compensated_pairs
 from .weights import weights_digest
 
@@ -22,6 +25,10 @@ BACKBONES = {
     "vgg": ("vgg16-397923af.pth", "https://download.pytorch.org/models/vgg16-397923af.pth"),
     "alex": ("alexnet-owt-7be5be79.pth", "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth"),
 }
+
+CALIBRATION = Path(__file__).parents[1] / "assets" / "lpips" / "lpips.safetensors"
+MEAN, STD = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of the R, G and B that a backbone sees
+EPSILON = 1e-10
 
 Distance = Callable[[Tensor, Tensor], float]
 
@@ -51,8 +58,8 @@ def lpips_distance(net: str = "vgg", folder: str | Path | None = None) -> Lpips:
         folder: where the backbone's weights lie; None for the torch hub cache.
 
     Raises:
-        ImportError: the package lpips is not installed.
         FileNotFoundError: the backbone's weights are not in the folder; says where to get them.
+        ValueError: there is no such net, or the file does not hold its weights.
     """
     if net not in BACKBONES:
         raise ValueError(f"LPIPS has no net {net!r}. Nets: {', '.join(BACKBONES)}.")
@@ -60,16 +67,74 @@ def lpips_distance(net: str = "vgg", folder: str | Path | None = None) -> Lpips:
     path = Path(folder or Path(torch.hub.get_dir(), "checkpoints")) / name
     if not path.is_file():
         raise FileNotFoundError(f"LPIPS needs the weights {name}, not found in {path.parent}. Get them from {address}.")
-    try:
-        import lpips
-    except ImportError:
-        raise ImportError("LPIPS needs the package lpips, which is not installed: pip install lpips.") from None
-    model = lpips.LPIPS(net=net, pnet_rand=True, verbose=False).eval()  # random: or it would download
-    weights = torch.load(path, map_location="cpu", weights_only=True)
-    # "slice2.4.weight" of lpips is "features.4.weight" of torchvision.
-    named = {key: weights[f"features.{key.split('.', 1)[1]}"] for key in model.net.state_dict()}
-    model.net.load_state_dict(named)
-    return Lpips(model)
+    model, state = LpipsNetwork(net), load(path)[0]
+    wanted = model.features.state_dict()
+    named = {key: value for key in wanted if isinstance(value := state.get(f"features.{key}"), Tensor)}
+    if wrong := [key for key in wanted if key not in named or named[key].shape != wanted[key].shape]:
+        raise ValueError(f"{path} does not hold the weights of {net}: features.{wrong[0]} is missing. Get {address}.")
+    model.features.load_state_dict(named)
+    return Lpips(model.eval())
+
+
+class LpipsNetwork(nn.Module):
+    """LPIPS with a backbone of random weights: pictures (1,3,H,W) in [-1,1], twice -> (1,).
+
+    Args:
+        net: "vgg" or "alex".
+    """
+
+    def __init__(self, net: str):
+        super().__init__()
+        layers, self.taps = _BACKBONE_LAYERS[net]()
+        self.features = nn.Sequential(*layers)
+        calibration = load(CALIBRATION)[0]
+        for index in range(len(self.taps)):
+            self.register_buffer(f"weight_{index}", calibration[f"{net}.{index}"].clone())
+        self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1))
+        self.register_buffer("std", torch.tensor(STD).view(3, 1, 1))
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        """The distance: equation 1 of the paper."""
+        distance = a.new_zeros(len(a))
+        pairs = zip(self._unit_features(a), self._unit_features(b), strict=True)
+        for index, (first, second) in enumerate(pairs):
+            weight = self.get_buffer(f"weight_{index}").view(1, -1, 1, 1)
+            distance = distance + (weight * (first - second).square()).sum(1).mean((1, 2))
+        return distance
+
+    def _unit_features(self, picture: Tensor) -> list[Tensor]:
+        x, found = (picture - self.mean) / self.std, []
+        for index, layer in enumerate(self.features):
+            x = layer(x)
+            if index in self.taps:
+                found.append(x / (x.square().sum(1, keepdim=True).sqrt() + EPSILON))
+        return found
+
+
+def _vgg16() -> tuple[list[nn.Module], tuple[int, ...]]:
+    """The convolutions of VGG-16, numbered as torchvision's, and which outputs are compared."""
+    layers: list[nn.Module] = []
+    channels, taps = 3, []
+    for stage, (wide, count) in enumerate(((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))):
+        if stage:
+            layers.append(nn.MaxPool2d(2))
+        for _ in range(count):
+            layers += [nn.Conv2d(channels, wide, 3, padding=1), nn.ReLU()]
+            channels = wide
+        taps.append(len(layers) - 1)
+    return layers, tuple(taps)
+
+
+def _alexnet() -> tuple[list[nn.Module], tuple[int, ...]]:
+    """The convolutions of AlexNet, numbered as torchvision's, and which outputs are compared."""
+    layers: list[nn.Module] = [nn.Conv2d(3, 64, 11, stride=4, padding=2), nn.ReLU(), nn.MaxPool2d(3, stride=2)]
+    layers += [nn.Conv2d(64, 192, 5, padding=2), nn.ReLU(), nn.MaxPool2d(3, stride=2)]
+    layers += [nn.Conv2d(192, 384, 3, padding=1), nn.ReLU(), nn.Conv2d(384, 256, 3, padding=1), nn.ReLU()]
+    layers += [nn.Conv2d(256, 256, 3, padding=1), nn.ReLU()]
+    return layers, (1, 4, 7, 9, 11)
+
+
+_BACKBONE_LAYERS = {"vgg": _vgg16, "alex": _alexnet}
 
 
 def adjacent_lpips(frames: Tensor, distance: Distance) -> tuple[float, ...]:

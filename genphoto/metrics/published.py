@@ -15,6 +15,8 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from ..optional_packages import BROKEN
+
 
 @dataclass(frozen=True, slots=True)
 class PublishedScore:
@@ -165,9 +167,10 @@ def _scale(cv2, first, second) -> float | None:
 def _opencv():
     try:
         import cv2
-    except ImportError:
+    except BROKEN as error:
         raise ImportError(
-            "The paper's zoom score needs OpenCV (SIFT), which is not installed: pip install opencv-python-headless. "
+            "The paper's zoom score needs OpenCV (SIFT), which is not installed or cannot be imported "
+            f"({' '.join(str(error).split())}): pip install opencv-python-headless. "
             "The measured zoom in percent works without it."
         ) from None
     return cv2

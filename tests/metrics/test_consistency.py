@@ -3,7 +3,7 @@ import torch
 
 from genphoto.camera.sweep import CameraSweep
 from genphoto.metrics.consistency import compensated_consistency
-from genphoto.metrics.perceptual import adjacent_lpips, compensated_lpips, lpips_distance
+from genphoto.metrics.perceptual import BACKBONES, LpipsNetwork, adjacent_lpips, compensated_lpips, lpips_distance
 
 SWEEPS = {
     "focal_length": CameraSweep({"focal_length": [24, 30, 45, 65]}),
@@ -63,6 +63,35 @@ def test_lpips_says_where_to_get_its_weights(tmp_path):
         lpips_distance(folder=tmp_path)
     with pytest.raises(ValueError, match="no net 'squeeze'"):
         lpips_distance("squeeze", tmp_path)
+
+
+def random_backbone(net):
+    """A backbone's weights as torchvision names them, and two pictures (3,64,80), from one generator."""
+    generator = torch.Generator().manual_seed(0)
+    weights = LpipsNetwork(net).features.state_dict()
+    for value in weights.values():
+        fan = value[0].numel() if value.ndim > 1 else 100
+        value.copy_(torch.randn(value.shape, generator=generator) * (2 / fan) ** 0.5)
+    return {f"features.{key}": value for key, value in weights.items()}, torch.rand(2, 3, 64, 80, generator=generator)
+
+
+# What the package lpips 0.1.4 says with the same weights and pictures.
+@pytest.mark.parametrize(("net", "expected"), [("vgg", 0.14819033), ("alex", 0.10053974)])
+def test_lpips_is_that_of_its_package(net, expected, tmp_path):
+    weights, (a, b) = random_backbone(net)
+    torch.save(weights, tmp_path / BACKBONES[net][0])
+    distance = lpips_distance(net, tmp_path)
+    assert distance(a, b) == pytest.approx(expected, rel=1e-4)
+    assert distance(a, a) == 0
+
+
+def test_lpips_refuses_weights_of_something_else(tmp_path):
+    torch.save({"features.0.weight": torch.zeros(3)}, tmp_path / BACKBONES["vgg"][0])
+    with pytest.raises(ValueError, match=r"does not hold the weights of vgg: features\.0\.weight.*pytorch\.org"):
+        lpips_distance("vgg", tmp_path)
+    (tmp_path / BACKBONES["vgg"][0]).write_bytes(b"<html>")
+    with pytest.raises(ValueError, match="web page"):
+        lpips_distance("vgg", tmp_path)
 
 
 def test_lpips_takes_neighbors_or_compensated_frames(sequence):
