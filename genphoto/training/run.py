@@ -12,7 +12,7 @@ import torch
 from tqdm import tqdm
 
 from ..camera.settings import setting_named
-from ..data.dataset import DifferentialDataset, PhotoSource, ProceduralScenes
+from ..data.dataset import DifferentialDataset, ProceduralScenes, SubjectSource
 from ..data.frame_cache import FrameCache, LatentCache
 from ..data.photo_folder import PhotoFolder
 from .config import DataConfig, StageConfig, TrainConfig
@@ -117,7 +117,7 @@ def parts_of(config: TrainConfig) -> Parts:
 def dataset_of(data: DataConfig) -> DifferentialDataset | FrameCache:
     """The data set of a configuration."""
     settings = [setting_named(name) for name in data.settings]
-    source: PhotoSource
+    source: SubjectSource
     if data.folder:
         source = PhotoFolder(data.folder, with_depth=any(setting.moves_iris for setting in settings))
     else:
