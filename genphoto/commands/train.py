@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +29,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoints, curves, pictures, result")
     command.add_argument("--stage", metavar="NAME", help="the last stage to train (default: all)")
     command.add_argument("--steps", type=int, metavar="N", help="at most N steps per stage, to try a recipe")
+    command.add_argument("--minutes", type=float, metavar="M", help="stop after M minutes; the same command goes on")
     command.add_argument("--cpu", action="store_true", help="even where there is a GPU")
 
 
@@ -45,5 +47,18 @@ def train_model(args: argparse.Namespace) -> None:
     if args.steps is not None:
         stages = [replace(stage, steps=min(stage.steps, args.steps)) for stage in config.stages]
         config = replace(config, stages=tuple(stages))
-    written = train(config, args.out, cpu=args.cpu, only=args.stage)
+    minutes = math.inf if args.minutes is None else args.minutes
+    if not minutes > 0:
+        raise ValueError(f"--minutes {minutes:g} must be above 0: so many minutes are trained.")
+    written = train(config, args.out, cpu=args.cpu, only=args.stage, minutes=minutes, on_save=_tell)
+    if not written:
+        print(f"Stopped after {minutes:g} minutes with a checkpoint. The same command goes on there.")
+        return
     print("Written:", *(f"  {path}" for path in written), sep="\n")
+
+
+def _tell(line: str) -> None:
+    from tqdm import tqdm
+
+    with tqdm.external_write_mode():  # a progress bar may stand on the line
+        print(line, flush=True)
