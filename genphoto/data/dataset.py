@@ -45,7 +45,10 @@ class SubjectSource(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SceneSubject:
-    """A procedural scene. Each focal length is rendered by itself: no zoom is sharper than the frame it fills."""
+    """A procedural scene, which the base camera of a sweep sees as its 24 mm camera does, whatever lens it has.
+
+    Each focal length is rendered by itself, so that no zoom is softer than the frame it fills.
+    """
 
     scene: Scene
     caption: str
@@ -55,7 +58,8 @@ class SceneSubject:
         """As `Subject` says."""
         if variant == "published":  # its zoom is a crop
             return simulate(self.scene.render(SCENE_SIZE), sweep, variant=variant, size=size)
-        rendered = {mm: self.scene.render(size, mm) for mm in {camera.focal_length_mm for camera in sweep.cameras}}
+        lenses = {camera.focal_length_mm for camera in sweep.cameras}
+        rendered = {mm: self.scene.render(size, 24 * mm / sweep.base.focal_length_mm) for mm in lenses}
         deep = any(setting.moves_iris for setting in sweep.settings)  # depth costs time
         frames = []
         for camera in sweep.cameras:

@@ -6,6 +6,8 @@ from itertools import pairwise
 import pytest
 import torch
 
+from genphoto.camera.settings import setting_named
+from genphoto.camera.sweep import CameraSweep
 from genphoto.checkpoint import load
 from genphoto.data.dataset import DifferentialDataset, ProceduralScenes
 from genphoto.training.config_file import config_from, load_config
@@ -32,6 +34,7 @@ def stage(**changes):
     return values | changes
 
 
+SETTINGS_TRAINED = ["focal_length", "bokeh", "shutter_speed", "color_temperature"]
 # Motion modules start as nothing, and what adds nothing lets no camera learn.
 LIFTED = stage(name="motion", train=["motion"], steps=1)
 
@@ -305,6 +308,16 @@ def test_scenes_are_rendered_at_each_focal_length():
     scene = dataset.source[0].scene
     for frame, camera in zip(example.frames, example.sweep.cameras, strict=True):
         assert torch.allclose(frame, scene.render(SIZE, camera.focal_length_mm).image, atol=1e-4)
+
+
+@pytest.mark.parametrize("setting", SETTINGS_TRAINED)
+def test_the_base_camera_of_every_setting_sees_the_same_scene(setting):
+    chosen = config(stage(), settings=[setting])
+    subject = dataset_of(chosen.data).source[3]
+    base = setting_named(setting).base
+    sweep = CameraSweep({setting: [setting_named(setting).read(base)]}).focused_at(subject.focus_m)
+    (frame,) = subject.frames(sweep, "physical", SIZE)
+    assert (frame - subject.scene.render(SIZE).image).abs().mean() < 0.004
 
 
 def test_timesteps_of_a_batch_are_spread_evenly():
