@@ -25,7 +25,7 @@ from genphoto.camera.photo import Photo
 from genphoto.camera.settings import setting_named
 from genphoto.camera.sweep import CameraSweep
 from genphoto.contact_sheet import contact_sheet
-from genphoto.data.dataset import SCENE_SIZE, seeded
+from genphoto.data.dataset import SceneSubject, seeded
 from genphoto.data.scenes import Scene, random_scene
 from genphoto.embedded import ASSETS, GUIDANCE_SCALE, IMAGE_MODEL, MOTION, camera_path, load_tiny_model
 from genphoto.generate import SweepGenerator
@@ -71,8 +71,7 @@ def generator_of(folder: Path, setting_name: str) -> SweepGenerator:
 def frames_of(row: str, generator: SweepGenerator, scene: Scene, sweep: CameraSweep, index: int, judge: Judge):
     """(frames, disparity of the first frame or None) of a row of the table."""
     if row == "true scene, autoencoder":
-        photo = scene.render(SCENE_SIZE)
-        frames = simulate(Photo(photo.image, photo.disparity, sweep.base), sweep, size=SIZE)
+        frames = SceneSubject(scene, scene.caption, scene.focus_m).frames(sweep, "physical", SIZE)
         model = generator.image_model
         return model.to_pictures(model.to_latents(frames)), scene.render(SIZE).disparity
     strength = 0.0 if row == "no camera" else 1.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from dataclasses import replace
 
 from ..optional_packages import set_aside_broken_torchvision
@@ -34,6 +35,12 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     command.add_argument(
         "--steps", type=number(1, 10**9, whole=True), metavar="N", help="at most N steps per stage, to try a recipe"
     )
+    command.add_argument(
+        "--minutes",
+        type=number(0.01, 1e6, "minutes"),
+        metavar="M",
+        help="stop after M minutes; the same command goes on",
+    )
     command.add_argument("--cpu", action="store_true", help="even where there is a GPU")
 
 
@@ -52,6 +59,16 @@ def train_model(args: argparse.Namespace) -> None:
     if args.steps is not None:
         stages = [replace(stage, steps=min(stage.steps, args.steps)) for stage in config.stages]
         config = replace(config, stages=tuple(stages))
-    written = train(config, args.out, cpu=args.cpu, only=args.stage)
+    minutes = math.inf if args.minutes is None else args.minutes
+    written = train(config, args.out, cpu=args.cpu, only=args.stage, minutes=minutes, on_save=_tell)
     if written:  # by the main process
         print("Written:", *(f"  {path}" for path in written), sep="\n")
+    elif args.minutes is not None:
+        print(f"Stopped after {minutes:g} minutes with a checkpoint. The same command goes on there.")
+
+
+def _tell(line: str) -> None:
+    from tqdm import tqdm
+
+    with tqdm.external_write_mode():  # a progress bar may stand on the line
+        print(line, flush=True)

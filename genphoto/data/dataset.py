@@ -4,42 +4,77 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from ..camera.imaging import simulate
+from ..camera.imaging import photograph, simulate
 from ..camera.photo import Photo
 from ..camera.setting import CameraSetting
 from ..camera.sweep import CameraSweep
-from .photo_folder import LabelledPhoto
-from .scenes import random_scene
+from .scenes import Scene, random_scene
 
 SCENE_SIZE = (384, 576)  # a third of it, at 70 mm, still fills a frame of 128x192
 
 
-class PhotoSource(Protocol):
-    """Sharp photographs with captions, by index: a folder of photographs, or procedural scenes."""
+class Subject(Protocol):
+    """What is photographed: its caption, the distance [m] at which a sweep focuses, None where it is unknown."""
+
+    caption: str
+    focus_m: float | None
+
+    def frames(self, sweep: CameraSweep, variant: str, size: tuple[int, int]) -> Tensor:
+        """It under every camera of a sweep, (F,3,H,W) in [0,1] sRGB."""
+        ...
+
+
+class SubjectSource(Protocol):
+    """Subjects by index: the photographs of a folder, or procedural scenes."""
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, index: int) -> LabelledPhoto: ...
+    def __getitem__(self, index: int) -> Subject: ...
 
     def fingerprint(self) -> str:
         """The same for the same photographs, in every process."""
         ...
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SceneSubject:
+    """A procedural scene, which the base camera of a sweep sees as its 24 mm camera does, whatever lens it has.
+
+    Each focal length is rendered by itself, so that no zoom is softer than the frame it fills.
+    """
+
+    scene: Scene
+    caption: str
+    focus_m: float
+
+    def frames(self, sweep: CameraSweep, variant: str, size: tuple[int, int]) -> Tensor:
+        """As `Subject` says."""
+        if variant == "published":  # its zoom is a crop
+            return simulate(self.scene.render(SCENE_SIZE), sweep, variant=variant, size=size)
+        lenses = {camera.focal_length_mm for camera in sweep.cameras}
+        rendered = {mm: self.scene.render(size, 24 * mm / sweep.base.focal_length_mm) for mm in lenses}
+        deep = any(setting.moves_iris for setting in sweep.settings)  # depth costs time
+        frames = []
+        for camera in sweep.cameras:
+            sharp = rendered[camera.focal_length_mm]
+            taken = replace(sweep.base, focal_length_mm=camera.focal_length_mm)
+            frames.append(photograph(Photo(sharp.image, sharp.disparity if deep else None, taken), camera, size=size))
+        return torch.stack(frames)
+
+
 @dataclass(frozen=True, slots=True)
 class ProceduralScenes:
-    """`count` random scenes of (height, width) `size`; scene i depends on the seed and on i alone."""
+    """`count` random scenes; scene i depends on the seed and on i alone."""
 
     count: int
     seed: int = 0
-    size: tuple[int, int] = SCENE_SIZE
 
     def __len__(self) -> int:
         return self.count
@@ -48,9 +83,9 @@ class ProceduralScenes:
         """All that the scenes depend on."""
         return repr(self)
 
-    def __getitem__(self, index: int) -> LabelledPhoto:
+    def __getitem__(self, index: int) -> SceneSubject:
         scene = random_scene(seeded(self.seed, "scene", index))
-        return LabelledPhoto(scene.render(self.size), scene.caption, scene.focus_m, f"scene {index}")
+        return SceneSubject(scene, scene.caption, scene.focus_m)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,22 +112,24 @@ class DifferentialDataset(Dataset):
     and index in turn, its values are drawn by the setting's `sample`.
 
     Args:
-        source: the photographs.
+        source: what is photographed.
         settings: the settings that take turns.
         frames: length of the sweeps.
         size: (height, width) of the frames.
         variant: "physical", or "published" as the released adapters were trained.
         seed: of the values.
+        plain: share of the examples that the base camera takes, every frame of them.
     """
 
     def __init__(
         self,
-        source: PhotoSource,
+        source: SubjectSource,
         settings: Sequence[CameraSetting],
         frames: int,
         size: tuple[int, int],
         variant: str = "physical",
         seed: int = 0,
+        plain: float = 0.0,
     ):
         self.source = source
         self.settings = tuple(settings)
@@ -100,6 +137,7 @@ class DifferentialDataset(Dataset):
         self.size = tuple(size)
         self.variant = variant
         self.seed = seed
+        self.plain = plain
 
     def __len__(self) -> int:
         """Examples of an epoch."""
@@ -112,15 +150,16 @@ class DifferentialDataset(Dataset):
     def __getitem__(self, at: tuple[int, int]) -> SweepExample:
         epoch, index = at
         setting = self.setting_at(epoch, index)
-        labelled = self.source[index]
-        values = setting.sample(self.frames, seeded(self.seed, "values", epoch, index)).tolist()
+        subject = self.source[index]
+        generator = seeded(self.seed, "values", epoch, index)
+        values = setting.sample(self.frames, generator).tolist()
+        if torch.rand((), generator=generator) < self.plain:
+            values = [setting.read(setting.base)] * self.frames
         low, high = setting.limits
         sweep = CameraSweep({setting.name: [min(max(value, low), high) for value in values]})
-        if labelled.focus_m is not None:
-            sweep = sweep.focused_at(labelled.focus_m)
-        disparity = labelled.photo.disparity if setting.moves_iris else None  # nothing else is worth its time
-        photo = Photo(labelled.photo.image, disparity, sweep.base)
-        return SweepExample(simulate(photo, sweep, variant=self.variant, size=self.size), sweep, labelled.caption)
+        if subject.focus_m is not None:
+            sweep = sweep.focused_at(subject.focus_m)
+        return SweepExample(subject.frames(sweep, self.variant, self.size), sweep, subject.caption)
 
 
 def seeded(*parts: object) -> torch.Generator:

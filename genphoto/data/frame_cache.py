@@ -81,6 +81,7 @@ class FrameCache(Dataset):
             "size": list(data.size),
             "variant": data.variant,
             "seed": data.seed,
+            "plain": data.plain,
         }
         note = self.folder / "data_set.json"
         if not note.exists():

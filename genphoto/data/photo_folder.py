@@ -18,8 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
+from ..camera.imaging import simulate
 from ..camera.photo import Photo, disparity_from_relative
+from ..camera.sweep import CameraSweep
 from ..photo_files import DEPTH_KINDS, read_depth, read_photo
 from ..text_files import read_text
 
@@ -91,6 +94,12 @@ class LabelledPhoto:
     caption: str
     focus_m: float | None
     name: str
+
+    def frames(self, sweep: CameraSweep, variant: str, size: tuple[int, int]) -> Tensor:
+        """The photograph under every camera of a sweep, (F,3,H,W) in [0,1] sRGB."""
+        deep = any(setting.moves_iris for setting in sweep.settings)  # depth costs time
+        photo = Photo(self.photo.image, self.photo.disparity if deep else None, sweep.base)
+        return simulate(photo, sweep, variant=variant, size=size)
 
 
 def list_photos(path: str | Path) -> list[PhotoFiles]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -12,22 +13,35 @@ from ..camera.camera import Camera
 from ..camera.photo import Photo
 from .rays import COS, SIN, project
 from .shapes import COLORS, HALF_WIDTH, SHAPES, Light, Thing, paint
-from .textures import FLOOR_TEXTURES, SKY_TEXTURES, WALL_TEXTURES, Details, Plane
+from .textures import FLOOR_TEXTURES, SKY_TEXTURES, WALL_TEXTURES, Look, Plane, tile_of_noise
 
 FLOORS = tuple(FLOOR_TEXTURES)
 BACKGROUNDS = (*WALL_TEXTURES, *SKY_TEXTURES)
-RELATIONS = ("in front of", "behind", "left of", "right of", "beside")
+RELATIONS = ("in front of", "behind", "left of", "right of")
 WORDS = tuple(
-    sorted({*COLORS, *SHAPES, *FLOORS, *" ".join((*BACKGROUNDS, *RELATIONS, "a an and on floor by under")).split()})
+    sorted({*COLORS, *SHAPES, *FLOORS, *" ".join((*BACKGROUNDS, *RELATIONS, "a an on floor by under")).split()})
 )
+WITH_COMPANION = 0.7  # share of the scenes
 APART_M = 0.5  # from this difference of distances on, things are in front of or behind each other
-FOCAL_PER_WIDTH = 24 / 36  # a 24 mm lens on 36 mm film
-# Light by background: tint of the light, ambient, direct, and how bright the floor is.
-_DAY = ((1.0, 1.0, 1.0), 0.50, 0.58, 1.0)
+SENSOR_WIDTH_MM = 36
+WALL_M = 5.0
+MAIN_M, FARTHER_M, NEARER_M = 2.5, 3.6, 1.75  # distances of the main thing and of its companion
+MAIN_SHARE, TALLEST, ASIDE_SHARE, NEARER_SHARE = 0.34, 0.30, 0.26, 0.18  # heights over distances
+PLACES = (-0.05, 0.0, 0.05)  # of the main thing, right of the axis, over its distance
+# By what the main thing is to its companion: the companion's distance, height over distance, and how far to the right
+# of the main thing it is seen, over the sum of their half widths.
+_COMPANIONS = {
+    "in front of": (FARTHER_M, ASIDE_SHARE, 0.85),
+    "behind": (NEARER_M, NEARER_SHARE, -0.85),
+    "left of": (MAIN_M, ASIDE_SHARE, 1.2),
+    "right of": (MAIN_M, ASIDE_SHARE, -1.2),
+}
+# Light by background: tint, ambient, direct, how bright the floor is, and where from: aside, above, ahead.
+_DAY = ((1.0, 1.0, 1.0), 0.50, 0.58, 1.0, (0.75, 0.9, -0.5))
 _LIGHTS = {
-    "cloudy sky": ((0.98, 1.0, 1.02), 0.60, 0.42, 0.96),
-    "sunset sky": ((1.05, 0.90, 0.76), 0.46, 0.58, 0.86),
-    "night sky": ((0.87, 0.91, 1.05), 0.48, 0.52, 0.58),
+    "cloudy sky": ((0.98, 1.0, 1.02), 0.60, 0.42, 0.96, (0.75, 0.9, -0.5)),
+    "sunset sky": ((1.05, 0.90, 0.76), 0.46, 0.58, 0.86, (0.95, 0.62, -0.1)),
+    "night sky": ((0.87, 0.91, 1.05), 0.48, 0.52, 0.58, (0.75, 0.9, -0.5)),
 }
 _HAZE = {
     "cloudy sky": (0.80, 0.86, 0.90),
@@ -42,10 +56,10 @@ class Scene:
     """What stands where, seen by a 24 mm camera whose optical axis meets the main thing's middle.
 
     Args:
-        things: 1 to 3, the main one first.
+        things: 1 or 2, the main one first.
         floor: one of FLOORS.
         background: one of BACKGROUNDS.
-        seed: of textures, light and wording.
+        seed: of what no word says: the side of the light, and which way things are turned.
     """
 
     things: tuple[Thing, ...]
@@ -54,8 +68,8 @@ class Scene:
     seed: int
 
     def __post_init__(self) -> None:
-        if not 1 <= len(self.things) <= 3:
-            raise ValueError(f"A scene has 1 to 3 things, got {len(self.things)}.")
+        if not 1 <= len(self.things) <= 2:
+            raise ValueError(f"A scene has 1 or 2 things, got {len(self.things)}.")
         if self.floor not in FLOORS or self.background not in BACKGROUNDS:
             raise ValueError(
                 f"No scene has a {self.floor!r} floor and a {self.background!r}. Use {FLOORS} and {BACKGROUNDS}."
@@ -63,21 +77,11 @@ class Scene:
 
     @property
     def caption(self) -> str:
-        """Things in relation to the main one, floor and background; one of the last two is left out in 15 %."""
-        draw = torch.rand(4, generator=torch.Generator().manual_seed(self.seed + 1)).tolist()
+        """The main thing in relation to the other one, the floor and the background: all that the picture shows."""
         main, *others = self.things
-        text = _named(main)
-        last = ""
-        for k, other in enumerate(others):
-            relation = _relation(main, other, aside=draw[k] < 0.5)
-            joint = (" and " if k else " ") + ("" if relation == last else f"{relation} ")
-            text += joint + _named(other)
-            last = relation
+        text = " ".join([_named(main), *(f"{_relation(main, other)} {_named(other)}" for other in others)])
         preposition = "under" if self.background in SKY_TEXTURES else "by"
-        floor, background = f" on a {self.floor} floor", f" {preposition} a {self.background}"
-        if draw[2] < 0.15:
-            return text + (floor if draw[3] < 0.5 else background)
-        return text + floor + background
+        return f"{text} on a {self.floor} floor {preposition} a {self.background}"
 
     @property
     def camera_height_m(self) -> float:
@@ -92,63 +96,60 @@ class Scene:
         middle = (main.x_m, main.size_m / 2, main.distance_m)
         return project(middle, self.camera_height_m)[2] - main.radius_m
 
-    def render(self, size: tuple[int, int] = (384, 576)) -> Photo:
+    def render(self, size: tuple[int, int] = (384, 576), focal_mm: float = 24.0) -> Photo:
         """The scene all in focus: sRGB image (3,H,W), disparity 1/z (H,W) [1/m] exact at pixel centers."""
         height, width = size
-        pixel = 1 / (FOCAL_PER_WIDTH * width)
+        pixel = SENSOR_WIDTH_MM / (focal_mm * width)
         u = (torch.arange(width) - (width - 1) / 2) * pixel
         v = (torch.arange(height) - (height - 1) / 2) * pixel
-        details = Details.drawn(self.seed)
-        tint, ambient, direct, brightness = _LIGHTS.get(self.background, _DAY)
-        side = 1.0 if details.numbers[8] < 0.5 else -1.0
-        toward = (side * (0.5 + 0.5 * details.numbers[9]), 0.9, -0.5)
-        norm = math.sqrt(sum(c * c for c in toward))
-        light = Light(tuple(c / norm for c in toward), tint, ambient, direct)
+        own = torch.rand(96, generator=torch.Generator().manual_seed(self.seed)).tolist()
+        look = Look(side=1.0 if own[0] < 0.5 else -1.0, noise=tile_of_noise())
+        tint, ambient, direct, brightness, toward = _LIGHTS.get(self.background, _DAY)
+        norm = math.hypot(*toward)
+        light = Light((look.side * toward[0] / norm, toward[1] / norm, toward[2] / norm), tint, ambient, direct)
 
-        image, disparity = self._surroundings(u, v, pixel, details, light, brightness)
+        image, disparity = self._surroundings(u, v, pixel, look, light, brightness)
         order = sorted(range(len(self.things)), key=lambda k: -self.things[k].distance_m)
         for k in order:
-            seen = paint(self.things[k], details.numbers[16 + 32 * k :], light, u, v, self.camera_height_m)
+            seen = paint(self.things[k], own[16 + 32 * k :], light, u, v, self.camera_height_m)
             if seen is not None:
                 rows, columns, color, coverage, nearness = seen
                 image[:, rows, columns] = image[:, rows, columns] * (1 - coverage) + color
                 disparity[rows, columns] = torch.maximum(disparity[rows, columns], nearness)
-        return Photo(image.clamp_(0, 1), disparity, Camera())
+        return Photo(image.clamp_(0, 1), disparity, Camera(focal_length_mm=focal_mm))
 
     def _surroundings(
-        self, u: Tensor, v: Tensor, pixel: float, details: Details, light: Light, brightness: float
+        self, u: Tensor, v: Tensor, pixel: float, look: Look, light: Light, brightness: float
     ) -> tuple[Tensor, Tensor]:
         """Background and floor, with shadows, before any thing is painted."""
         h = self.camera_height_m
         image, disparity = torch.empty(3, len(v), len(u)), torch.empty(len(v), len(u))
         indoors = self.background in WALL_TEXTURES
-        farthest = max(thing.distance_m + thing.radius_m for thing in self.things)
-        wall_m = max(4 + 4 * details.numbers[10], farthest + 0.3)
-        foot = (h * COS - wall_m * SIN) / (wall_m * COS + h * SIN) if indoors else -SIN / COS
+        foot = (h * COS - WALL_M * SIN) / (WALL_M * COS + h * SIN) if indoors else -SIN / COS
         split = int((v <= foot).sum())
 
         up = foot - v[:split, None]
         if indoors:
-            z = wall_m / (COS - v[:split, None] * SIN)
+            z = WALL_M / (COS - v[:split, None] * SIN)
             y = h - z * (v[:split, None] * COS + SIN)
             wall = Plane(u * z, y, z * pixel, z * pixel)
             shade = 1 - 0.22 * torch.exp(-y / 0.25) - 0.08 * (u - math.copysign(0.4, light.direction[0])) ** 2
-            surface = WALL_TEXTURES[self.background](wall, details) * shade
+            surface = WALL_TEXTURES[self.background](wall, look) * shade
             board = ((0.10 - y) / (z * pixel) + 0.5).clamp(0, 1)
             board_color = torch.tensor((0.90, 0.89, 0.87))[:, None, None] * (1 - 0.25 * (y < 0.012))
             image[:, :split] = torch.lerp(surface, board_color, board)
             disparity[:split] = 1 / z
         else:
-            image[:, :split] = SKY_TEXTURES[self.background](u, up, details)
+            image[:, :split] = SKY_TEXTURES[self.background](u, up, look)
             disparity[:split] = 0
 
         nearness = (v[split:, None] * COS + SIN) / h
         z = 1 / nearness
         ahead = z * (COS - v[split:, None] * SIN)
         floor = Plane(u * z, ahead, z * pixel, z * z * (pixel / h))
-        surface = FLOOR_TEXTURES[self.floor](floor, details)
+        surface = FLOOR_TEXTURES[self.floor](floor, look)
         if indoors:
-            surface = surface * (1 - 0.28 * torch.exp((ahead - wall_m) / 0.3))
+            surface = surface * (1 - 0.28 * torch.exp((ahead - WALL_M) / 0.3))
         self._shade_floor(surface, floor, light, u, v, split)
         surface = surface * ((0.5 + 0.5 * torch.tensor(light.tint)[:, None, None]) * brightness)
         if not indoors:
@@ -177,7 +178,7 @@ class Scene:
             blur = thing.radius_m * (0.35 + 0.5 * along)
             cast = (
                 ((thing.radius_m * 0.85 + blur / 2 - off) / blur).clamp_(0, 1)
-                * (0.6 * light.direct)
+                * (0.75 * light.direct)
                 * (1 - 0.5 * along)
             )
             shade = (1 - contact) * (1 - cast * (0.3 if lamp else 1.0))
@@ -202,54 +203,33 @@ def _named(thing: Thing) -> str:
     return f"{'an' if thing.color[0] in 'aeiou' else 'a'} {thing.color} {thing.shape}"
 
 
-def _relation(main: Thing, other: Thing, aside: bool) -> str:
+def _relation(main: Thing, other: Thing) -> str:
     farther = other.distance_m - main.distance_m
     if abs(farther) >= APART_M:
         return "in front of" if farther > 0 else "behind"
-    if aside:
-        return "beside"
     return "left of" if main.x_m / main.distance_m < other.x_m / other.distance_m else "right of"
 
 
 def random_scene(generator: torch.Generator) -> Scene:
-    """A scene in which the main thing is near the center and the others partly hide or are hidden by it."""
+    """A scene whose caption says all but the place of the main thing (one of three), the light's side and turns."""
 
-    def uniform(low: float, high: float) -> float:
-        return low + (high - low) * float(torch.rand((), generator=generator))
-
-    def choice(options: tuple[str, ...]) -> str:
+    def choice(options: Sequence[str]) -> str:
         return options[int(torch.randint(len(options), (), generator=generator))]
 
-    def share(shape: str, low: float, high: float) -> float:
-        """Height over distance; wide shapes are lower, so that all are of similar area."""
-        return uniform(low, high) * (0.62 / (HALF_WIDTH[shape] + 0.3)) ** 0.4
-
-    colors = [list(COLORS)[k] for k in torch.randperm(len(COLORS), generator=generator).tolist()]
-    shape, distance = choice(SHAPES), uniform(1.5, 3.5)
-    main = Thing(colors[0], shape, uniform(-0.06, 0.06) * distance, distance, share(shape, 0.19, 0.27) * distance)
-    count = (0, 1, 1, 1, 2, 2)[int(torch.randint(6, (), generator=generator))]
-    side = 1.0 if uniform(0, 1) < 0.5 else -1.0
-    others = []
-    for k in range(count):
-        shape = choice(tuple(s for s in SHAPES if s not in (main.shape, *(o.shape for o in others))))
-        placed = choice(("farther", "farther", "nearer", "aside"))
-        if placed == "nearer" and distance < 2.2:
-            placed = "farther"
-        height = share(shape, 0.14, 0.23)
-        half = HALF_WIDTH[shape]
-        if placed == "farther":
-            low = max(APART_M, 0.3 + main.radius_m + half * height * distance * 1.3)
-            away, overlap = (
-                uniform(distance + low, max(min(distance + 3, 5.2), distance + low + 0.2)),
-                uniform(0.65, 1.25),
-            )
-        elif placed == "nearer":
-            away, overlap = uniform(1.2, distance - max(APART_M, 0.25 + main.radius_m + half * height * distance)), 1.0
-            overlap = uniform(0.95, 1.3)
-        else:
-            away, overlap = distance + uniform(-0.35, 0.35), uniform(1.15, 1.6)
-        offset = overlap * (main.radius_m / distance + half * height)
-        x = (main.x_m / distance + (side if k == 0 else -side) * offset) * away
-        others.append(Thing(colors[k + 1], shape, x, away, height * away))
+    color, shape = choice(tuple(COLORS)), choice(SHAPES)
+    main = _standing(color, shape, choice(PLACES), MAIN_M, MAIN_SHARE)
+    things = [main]
+    if torch.rand((), generator=generator) < WITH_COMPANION:
+        color, shape = choice([c for c in COLORS if c != color]), choice([s for s in SHAPES if s != shape])
+        distance, share, apart = _COMPANIONS[choice(RELATIONS)]
+        other = _standing(color, shape, 0.0, distance, share)
+        x = main.x_m / main.distance_m + apart * (main.radius_m / main.distance_m + other.radius_m / distance)
+        things.append(replace(other, x_m=x * distance))
     seed = int(torch.randint(2**31 - 1, (), generator=generator))
-    return Scene((main, *others), choice(FLOORS), choice(BACKGROUNDS), seed)
+    return Scene(tuple(things), choice(FLOORS), choice(BACKGROUNDS), seed)
+
+
+def _standing(color: str, shape: str, place: float, distance_m: float, share: float) -> Thing:
+    """A thing of about this height over distance; wide shapes are lower, so that all are of similar area."""
+    height = min(share * (0.62 / (HALF_WIDTH[shape] + 0.3)) ** 0.4, TALLEST)
+    return Thing(color, shape, place * distance_m, distance_m, height * distance_m)

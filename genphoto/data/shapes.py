@@ -19,7 +19,7 @@ COLORS: dict[str, tuple[float, float, float]] = {
     "purple": (0.49, 0.17, 0.68),
     "pink": (0.98, 0.53, 0.72),
     "white": (0.95, 0.95, 0.94),
-    "black": (0.07, 0.07, 0.08),
+    "black": (0.12, 0.12, 0.13),
 }
 # Half of the width (and depth) as a share of the height.
 HALF_WIDTH = {"ball": 0.5, "box": 0.56, "cone": 0.42, "cylinder": 0.36, "tree": 0.38, "lamp": 0.27, "house": 0.6}

@@ -10,14 +10,6 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 
 RGB = tuple[float, float, float]
-WALL_TINTS: tuple[RGB, ...] = (
-    (0.90, 0.87, 0.80),
-    (0.80, 0.87, 0.90),
-    (0.84, 0.89, 0.80),
-    (0.90, 0.82, 0.81),
-    (0.86, 0.83, 0.91),
-    (0.88, 0.88, 0.86),
-)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,18 +23,11 @@ class Plane:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Details:
-    """What a seed varies: numbers in [0,1) and a tile (129,129) of noise in [0,1) that repeats without a seam."""
+class Look:
+    """What surfaces share: the light's side, 1 for right and -1 for left, and a tile (129,129) of noise in [0,1)."""
 
-    numbers: list[float]
+    side: float
     noise: Tensor
-
-    @classmethod
-    def drawn(cls, seed: int) -> Details:
-        generator = torch.Generator().manual_seed(seed)
-        numbers = torch.rand(128, generator=generator).tolist()
-        noise = torch.rand(128, 128, generator=generator)
-        return cls(numbers, torch.cat([torch.cat([noise, noise[:, :1]], 1), torch.cat([noise[:1], noise[:1, :1]], 1)]))
 
     def noise_at(self, a: Tensor, b: Tensor) -> Tensor:
         """Noise in [-1,1) whose grains are of size 1 in a and b, (H,W)."""
@@ -53,6 +38,12 @@ class Details:
     def table(self, index: Tensor) -> Tensor:
         """A number in [-1,1) for every integer."""
         return self.noise.flatten()[index.long() % 16384].mul_(2).sub_(1)
+
+
+def tile_of_noise() -> Tensor:
+    """Always the same noise (129,129) in [0,1), which repeats without a seam: a surface looks as its name says."""
+    noise = torch.rand(128, 128, generator=torch.Generator().manual_seed(0))
+    return torch.cat([torch.cat([noise, noise[:, :1]], 1), torch.cat([noise[:1], noise[:1, :1]], 1)])
 
 
 def _rgb(color: RGB) -> Tensor:
@@ -80,117 +71,106 @@ def _fade(grain: float, pixel: Tensor) -> Tensor:
     return (grain / pixel).clamp(max=1)
 
 
-def wooden(plane: Plane, details: Details) -> Tensor:
-    n = details.numbers
-    width = 0.13 + 0.08 * n[0]
-    base = torch.lerp(_rgb((0.62, 0.43, 0.27)), _rgb((0.78, 0.60, 0.41)), n[1])
-    plank = (plane.a / width).floor()
-    length = 1.6
-    end = plane.b + details.table(plank) * length
-    board = details.table(plank * 17 + (end / length).floor() * 131) * _fade(width, 2 * plane.pixel_a)
-    grain = details.noise_at(plane.a / 0.012, plane.b / 0.35 + plank * 7.3) * _fade(0.012, plane.pixel_a)
-    seam = torch.maximum(_line(plane.a, width, 0.008, plane.pixel_a), 0.8 * _line(end, length, 0.01, plane.pixel_b))
-    return base * ((1 + 0.11 * board + 0.07 * grain) * (1 - 0.62 * seam))
-
-
-def tiled(plane: Plane, details: Details) -> Tensor:
-    n = details.numbers
-    size = 0.28 + 0.16 * n[0]
-    tone = _rgb([(0.62, 0.70, 0.76), (0.70, 0.62, 0.58), (0.60, 0.69, 0.64), (0.66, 0.64, 0.72)][int(n[1] * 4)])
-    check = _square(plane.a + size / 2, 2 * size, plane.pixel_a) * _square(plane.b + size / 2, 2 * size, plane.pixel_b)
-    grout = torch.maximum(
-        _line(plane.a, size, 0.014, plane.pixel_a), _line(plane.b, size, 0.014, plane.pixel_b).expand_as(plane.a)
+def wooden(plane: Plane, look: Look) -> Tensor:
+    width, length = 0.34, 2.4
+    plank = (plane.a / width + 0.5).floor()
+    end = plane.b + look.table(plank) * length
+    board = look.table(plank * 17 + (end / length).floor() * 131)
+    board = board * _fade(width, 2 * plane.pixel_a) * _fade(length, 2 * plane.pixel_b)
+    grain = look.noise_at(plane.a / 0.085, plane.b / 1.1 + plank * 7.3) * _fade(0.06, plane.pixel_a)
+    seam = torch.maximum(
+        _line(plane.a + width / 2, width, 0.022, plane.pixel_a), _line(end, length, 0.03, plane.pixel_b)
     )
-    cloud = details.noise_at(plane.a / 0.11, plane.b / 0.11) * _fade(0.11, plane.pixel_b)
-    color = torch.lerp(tone, _rgb((0.93, 0.93, 0.91)), check * 0.5 + 0.5)
-    return torch.lerp(color * (1 + 0.025 * cloud), _rgb((0.52, 0.51, 0.50)), 0.75 * grout)
+    return _rgb((0.72, 0.50, 0.31)) * ((1 + 0.17 * board + 0.10 * grain) * (1 - 0.65 * seam))
 
 
-def grassy(plane: Plane, details: Details) -> Tensor:
-    base = torch.lerp(_rgb((0.36, 0.52, 0.20)), _rgb((0.47, 0.60, 0.26)), details.numbers[0])
-    blades = details.noise_at(plane.a / 0.010, plane.b / 0.045) * _fade(0.010, plane.pixel_a)
-    tufts = details.noise_at(plane.a / 0.09 + 31, plane.b / 0.22) * _fade(0.22, plane.pixel_b)
-    meadow = details.noise_at(plane.a / 0.7 + 57, plane.b / 1.4)
-    color = base * (1 + 0.30 * blades + 0.12 * tufts)
+def tiled(plane: Plane, look: Look) -> Tensor:
+    size = 0.5
+    a, b = plane.a + size / 2, plane.b
+    check = _square(a, 2 * size, plane.pixel_a) * _square(b, 2 * size, plane.pixel_b)
+    return torch.lerp(_rgb((0.46, 0.58, 0.68)), _rgb((0.93, 0.93, 0.91)), check * 0.5 + 0.5)
+
+
+def grassy(plane: Plane, look: Look) -> Tensor:
+    tufts = look.noise_at(plane.a / 0.13 + 31, plane.b / 0.17) * _fade(0.17, plane.pixel_b)
+    clumps = look.noise_at(plane.a / 0.35 + 11, plane.b / 0.45) * _fade(0.45, plane.pixel_b)
+    meadow = look.noise_at(plane.a / 1.1 + 57, plane.b / 2)
+    color = _rgb((0.40, 0.57, 0.22)) * (1 + 0.26 * torch.tanh(2.2 * tufts + 1.2 * clumps))
     return color + _rgb((0.06, 0.02, -0.02)) * meadow
 
 
-def sandy(plane: Plane, details: Details) -> Tensor:
-    base = torch.lerp(_rgb((0.86, 0.75, 0.54)), _rgb((0.92, 0.82, 0.63)), details.numbers[0])
-    bend = details.noise_at(plane.a / 0.45, plane.b / 0.6)
-    ripples = torch.sin(plane.b * 52 + bend * 3.5) * _fade(0.06, plane.pixel_b)
-    grains = details.noise_at(plane.a / 0.006, plane.b / 0.014 + 11) * _fade(0.006, plane.pixel_a)
-    return base * (1 + 0.055 * ripples + 0.08 * grains + 0.03 * bend)
+def sandy(plane: Plane, look: Look) -> Tensor:
+    period = 0.36
+    bend = look.noise_at(plane.a / 0.8, plane.b / 1.1)
+    phase = plane.b / period + 0.22 * torch.sin(2.4 * plane.a) + 0.7 * bend
+    ripples = torch.sin(2 * math.pi * phase) * _fade(period / 3, plane.pixel_b)
+    return _rgb((0.86, 0.74, 0.53)) * (1 + 0.13 * ripples + 0.05 * bend)
 
 
-def plain_wall(plane: Plane, details: Details) -> Tensor:
-    tint = _rgb(WALL_TINTS[int(details.numbers[2] * len(WALL_TINTS))])
-    plaster = details.noise_at(plane.a / 0.05, plane.b / 0.05) * _fade(0.05, plane.pixel_a)
-    return tint * (1 + 0.012 * plaster)
+def plain_wall(plane: Plane, look: Look) -> Tensor:
+    patches = look.noise_at(plane.a / 0.28, plane.b / 0.28)
+    return _rgb((0.84, 0.88, 0.84)) * (1 + 0.035 * patches)
 
 
-def brick_wall(plane: Plane, details: Details) -> Tensor:
-    length, height = 0.34, 0.125
+def brick_wall(plane: Plane, look: Look) -> Tensor:
+    length, height, joint = 0.62, 0.24, 0.045
     row = (plane.b / height).floor()
     a = plane.a + (row % 2) * (length / 2)
-    brick = details.table((a / length).floor() + row * 37)
+    brick = look.table((a / length + 0.5).floor() + row * 37)
     mortar = torch.maximum(
-        _line(a, length, 0.018, plane.pixel_a), _line(plane.b, height, 0.018, plane.pixel_b).expand_as(a)
+        _line(a + length / 2, length, joint, plane.pixel_a),
+        _line(plane.b, height, joint, plane.pixel_b).expand_as(a),
     )
-    rough = details.noise_at(plane.a / 0.03, plane.b / 0.02) * _fade(0.03, plane.pixel_a)
-    base = torch.lerp(_rgb((0.66, 0.44, 0.36)), _rgb((0.74, 0.56, 0.46)), details.numbers[2])
-    return torch.lerp(base * (1 + 0.12 * brick + 0.05 * rough), _rgb((0.86, 0.82, 0.77)), mortar)
+    base = _rgb((0.66, 0.42, 0.34)) * (1 + 0.16 * brick)
+    return torch.lerp(base, _rgb((0.88, 0.84, 0.79)), mortar)
 
 
-def striped_wall(plane: Plane, details: Details) -> Tensor:
-    tint = _rgb(WALL_TINTS[int(details.numbers[2] * (len(WALL_TINTS) - 1))])
-    stripe = _square(plane.a, 0.5 + 0.3 * details.numbers[3], plane.pixel_a)
-    return torch.lerp(tint * tint * 0.9, _rgb((0.95, 0.94, 0.92)), stripe * 0.5 + 0.5)
+def striped_wall(plane: Plane, look: Look) -> Tensor:
+    stripe = _square(plane.a, 0.7, plane.pixel_a)
+    return torch.lerp(_rgb((0.55, 0.62, 0.74)), _rgb((0.95, 0.94, 0.92)), stripe * 0.5 + 0.5)
 
 
-def clear_sky(u: Tensor, up: Tensor, details: Details) -> Tensor:
+def clear_sky(u: Tensor, up: Tensor, look: Look) -> Tensor:
     return torch.lerp(_rgb((0.80, 0.90, 0.97)), _rgb((0.30, 0.56, 0.90)), _rise(up, 0.45)).expand(3, len(up), len(u))
 
 
-def cloudy_sky(u: Tensor, up: Tensor, details: Details) -> Tensor:
-    sky = torch.lerp(_rgb((0.80, 0.87, 0.93)), _rgb((0.45, 0.62, 0.84)), _rise(up, 0.45))
-    flat = up + 0.16
-    a, b = u / flat * 1.5 + 40 * details.numbers[4], 1.5 / flat
-    cloud = details.noise_at(a, b) * 0.62 + details.noise_at(a * 2.3, b * 2.3) * 0.26
-    cloud += details.noise_at(a * 5.3, b * 5.3) * 0.12
-    cloud = ((cloud + 0.20) * 2.6).clamp_(0, 1)
+def cloudy_sky(u: Tensor, up: Tensor, look: Look) -> Tensor:
+    sky = torch.lerp(_rgb((0.78, 0.86, 0.93)), _rgb((0.36, 0.57, 0.84)), _rise(up, 0.45))
+    flat = up + 0.22
+    a, b = u / flat * 1.4 + 21, 1.4 / flat
+    cloud = look.noise_at(a, b) * 0.68 + look.noise_at(a * 2.3, b * 2.3) * 0.32
+    cloud = ((cloud + 0.12) * 2.4).clamp_(0, 1)
     cloud = cloud * cloud * (3 - 2 * cloud)
-    cover = torch.lerp(_rgb((0.98, 0.98, 0.99)), _rgb((0.84, 0.86, 0.90)), cloud)
+    cover = torch.lerp(_rgb((0.98, 0.98, 0.99)), _rgb((0.82, 0.84, 0.89)), cloud)
     return torch.lerp(sky, cover, cloud * 0.94)
 
 
-def sunset_sky(u: Tensor, up: Tensor, details: Details) -> Tensor:
+def sunset_sky(u: Tensor, up: Tensor, look: Look) -> Tensor:
     low = torch.lerp(_rgb((1.0, 0.72, 0.36)), _rgb((0.93, 0.45, 0.42)), _rise(up, 0.16))
     sky = torch.lerp(low, _rgb((0.38, 0.30, 0.55)), _rise(up - 0.08, 0.4))
-    to_sun = ((u - (details.numbers[4] - 0.5) * 0.8) ** 2 + (up - 0.07) ** 2).sqrt_()
-    glow = torch.exp(-to_sun * 9) * 0.55
-    bands = details.noise_at(u * 6 + 40 * details.numbers[5], up * 42)
-    sky = sky * (1 + 0.06 * bands)
-    sky = torch.lerp(sky, _rgb((1.0, 0.90, 0.62)), glow)
-    return torch.lerp(sky, _rgb((1.0, 0.98, 0.86)), ((0.034 - to_sun) / float(u[1] - u[0]) + 0.5).clamp_(0, 1))
+    to_sun = ((u - 0.42 * look.side) ** 2 + (up - 0.085) ** 2).sqrt_()
+    glow = torch.exp(-to_sun * 7) * 0.6
+    bands = look.noise_at(u * 4 + 8, up * 26 + 3)
+    sky = torch.lerp(sky * (1 + 0.09 * bands), _rgb((1.0, 0.90, 0.62)), glow)
+    return torch.lerp(sky, _rgb((1.0, 0.98, 0.86)), ((0.042 - to_sun) / float(u[1] - u[0]) + 0.5).clamp_(0, 1))
 
 
-def night_sky(u: Tensor, up: Tensor, details: Details) -> Tensor:
+def night_sky(u: Tensor, up: Tensor, look: Look) -> Tensor:
     """Stars above, a town's dark roofs with lights at the horizon."""
     pixel = float(u[1] - u[0])
     sky = torch.lerp(_rgb((0.17, 0.18, 0.36)), _rgb((0.03, 0.04, 0.13)), _rise(up, 0.4))
-    column = (u / 0.035 + 400).floor()
-    roof = 0.018 + 0.045 * (details.table(column) * 0.5 + 0.5)
+    column = (u / 0.07 + 400.5).floor()
+    roof = 0.035 + 0.05 * (look.table(column) * 0.5 + 0.5)
     sky = torch.lerp(sky, _rgb((0.05, 0.05, 0.10)), ((roof - up) / pixel + 0.5).clamp_(0, 1)).contiguous()
-    places = details.noise[:6, :128]
-    n_town, n_all = 56, 128
-    light_u = (places[0] - 0.5) * 1.5
-    light_up = torch.cat([0.004 + 0.05 * places[1, :n_town], 0.07 + 0.34 * places[1, n_town:]])
-    radius = torch.cat([0.0032 + 0.0028 * places[2, :n_town], 0.0012 + 0.0012 * places[2, n_town:]])
-    warm = torch.stack([torch.ones(n_all), 0.72 + 0.28 * places[3], 0.35 + 0.65 * places[4]])
+    places = look.noise[:6, :64]
+    n_town, n_all = 26, 64
+    light_u = ((torch.arange(n_all) * 0.618034 + 0.15) % 1 - 0.5) * 1.5
+    light_up = torch.cat([0.012 + 0.035 * places[1, :n_town], 0.11 + 0.30 * places[1, n_town:]])
+    radius = torch.cat([0.0075 + 0.002 * places[2, :n_town], 0.0038 + 0.0014 * places[2, n_town:]])
+    warm = torch.stack([torch.ones(n_all), 0.72 + 0.28 * places[3], 0.35 + 0.5 * places[4]])
     warm[:, n_town:] = torch.tensor([[0.95], [0.97], [1.0]])
     # Discs, antialiased, in a patch of pixels around each.
-    reach = math.ceil(0.006 / pixel) + 1
+    reach = math.ceil(0.01 / pixel) + 1
     step = torch.arange(-reach, reach + 1)
     column = (((light_u - u[0]) / pixel).round().long()[:, None] + step)[:, None, :]
     row = (((up[0, 0] - light_up) / pixel).round().long()[:, None] + step)[:, :, None]

@@ -15,16 +15,23 @@ class AutoencoderSizes:
 
     Args:
         latent_channels: channels of a latent.
-        widths: channels at a half, a quarter and an eighth of the picture's size.
+        widths: channels at a half, a quarter and an eighth of the picture's size; packed latents need no eighth.
         blocks: residual blocks at each of them, on the way up; one fewer on the way down.
+        packing: 1 for latents that are made at an eighth; 2 for latents with a quarter of the channels that are made
+            at a quarter, where textures survive, and packed 2x2.
     """
 
     latent_channels: int = 16
-    widths: tuple[int, int, int] = (32, 64, 128)
+    widths: tuple[int, ...] = (32, 64, 128)
     blocks: int = 2
+    packing: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "widths", tuple(self.widths))
+        if self.packing not in (1, 2):
+            raise ValueError(f"AutoencoderSizes: packing = {self.packing} must be 1 or 2.")
+        if self.latent_channels % self.packing**2:
+            raise ValueError(f"AutoencoderSizes: latent_channels = {self.latent_channels} must be a multiple of 4.")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
@@ -58,23 +65,18 @@ class Autoencoder(nn.Module):
     def __init__(self, sizes: AutoencoderSizes):
         super().__init__()
         self.sizes = sizes
-        half, quarter, eighth = sizes.widths
+        half, quarter = sizes.widths[:2]
         down, up = range(max(sizes.blocks - 1, 1)), range(sizes.blocks)
+        to_latents, from_latents = (_packed if sizes.packing == 2 else _at_an_eighth)(sizes)
         self.encoder = nn.Sequential(
             nn.PixelUnshuffle(4),
             nn.Conv2d(3 * 16, quarter, 3, padding=1),
             *[Residual(quarter) for _ in down],
-            nn.Conv2d(quarter, eighth, 4, stride=2, padding=1),
-            *[Residual(eighth) for _ in down],
-            nn.SiLU(),
-            nn.Conv2d(eighth, sizes.latent_channels, 3, padding=1),
+            *to_latents,
         )
         self.norm = nn.BatchNorm2d(sizes.latent_channels, eps=1e-4, momentum=0.01, affine=False)
         self.decoder = nn.Sequential(
-            nn.Conv2d(sizes.latent_channels, eighth, 3, padding=1),
-            *[Residual(eighth) for _ in up],
-            nn.Conv2d(eighth, 4 * quarter, 1),
-            nn.PixelShuffle(2),
+            *from_latents,
             *[Residual(quarter) for _ in up],
             nn.Conv2d(quarter, 4 * half, 1),
             nn.PixelShuffle(2),
@@ -98,6 +100,31 @@ class Autoencoder(nn.Module):
         """Pictures through their latents, to which `noise` is added: what the decoder has to put up with."""
         latents = self.encode(pictures)
         return self.decode(latents if noise is None else latents + noise)
+
+
+def _at_an_eighth(sizes: AutoencoderSizes) -> tuple[list[nn.Module], list[nn.Module]]:
+    """From features at a quarter to latents, and back."""
+    _, quarter, eighth = sizes.widths
+    return [
+        nn.Conv2d(quarter, eighth, 4, stride=2, padding=1),
+        *[Residual(eighth) for _ in range(max(sizes.blocks - 1, 1))],
+        nn.SiLU(),
+        nn.Conv2d(eighth, sizes.latent_channels, 3, padding=1),
+    ], [
+        nn.Conv2d(sizes.latent_channels, eighth, 3, padding=1),
+        *[Residual(eighth) for _ in range(sizes.blocks)],
+        nn.Conv2d(eighth, 4 * quarter, 1),
+        nn.PixelShuffle(2),
+    ]
+
+
+def _packed(sizes: AutoencoderSizes) -> tuple[list[nn.Module], list[nn.Module]]:
+    """As `_at_an_eighth`, with nothing between a quarter and the latents but packing."""
+    quarter, channels = sizes.widths[1], sizes.latent_channels // 4
+    return (
+        [nn.SiLU(), nn.Conv2d(quarter, channels, 3, padding=1), nn.PixelUnshuffle(2)],
+        [nn.PixelShuffle(2), nn.Conv2d(channels, quarter, 3, padding=1)],
+    )
 
 
 def reconstruction_loss(found: Tensor, wanted: Tensor) -> Tensor:

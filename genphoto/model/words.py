@@ -27,6 +27,7 @@ CAMERA_WORDS = (
     "tint",
 )
 IGNORED = ",.;!?'\"() \t\r\n"
+AMBIGUOUS = {"beside": "'beside' does not say on which side: write left of or right of."}
 NUMBER_DIGITS = 4  # significant ones: the camera prompts spell numbers to seventeen
 
 _TOKEN = re.compile(r"\d+(?:\.\d+)?(?:e[-+]?\d+)?|[a-z]+|[<>:/+-]|[,.;!?'\"()\s]+|.", re.S)
@@ -65,9 +66,10 @@ class WordTokenizer:
             elif piece.strip(IGNORED):
                 spelled.append(piece)
         if unknown := list(dict.fromkeys(word for word in spelled if word not in numbers)):
+            better = "".join(f"{AMBIGUOUS[word]} " for word in unknown if word in AMBIGUOUS)
             raise ValueError(
-                f"The tiny model does not know {', '.join(map(repr, unknown))}. It knows: {', '.join(self.words)}. "
-                "Write the scene with these words, or use a Stable Diffusion checkpoint."
+                f"The tiny model does not know {', '.join(map(repr, unknown))}. {better}It knows: "
+                f"{', '.join(self.words)}. Write the scene with these words, or use a Stable Diffusion checkpoint."
             )
         if len(spelled) > self.length - 2:
             raise ValueError(

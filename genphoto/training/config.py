@@ -26,11 +26,13 @@ BLIND = ("", "differences", "prior", "camera", "noise")
 RANGES = {
     "scenes": (0, inf),
     "frames": (1, inf),
+    "plain": (0, 1),
     "workers": (-1, inf),
     "steps": (1, inf),
     "batch_size": (1, inf),
     "accumulate": (1, inf),
     "learning_rate": (1e-9, 1),
+    "matrix_rate": (0, 1),
     "warmup": (0, inf),
     "decay": (0, 1),
     "weight_decay": (0, inf),
@@ -39,6 +41,7 @@ RANGES = {
     "drop_text": (0, 1),
     "drop_camera": (0, 1),
     "fewest_frames": (MIN_FRAMES, inf),
+    "most_frames": (0, inf),
     "latent_noise": (0, inf),
     "center_weight": (0, inf),
     "timestep_shift": (0.01, 100),  # far above, the last timestep rounds up to one that does not exist
@@ -56,6 +59,7 @@ class DataConfig:
         scenes: number of procedural scenes.
         settings: the settings that take turns.
         frames: length of the sweeps.
+        plain: share of the base camera's frames in stages that learn from single frames.
         size: (height, width) of the frames [px].
         variant: which simulation, "physical" or "published".
         seed: of scenes and values.
@@ -68,6 +72,7 @@ class DataConfig:
     scenes: int = 0
     settings: tuple[str, ...] = ("focal_length", "bokeh", "shutter_speed", "color_temperature")
     frames: int = 5
+    plain: float = 0.0
     size: tuple[int, int] = (256, 384)
     variant: str = "physical"
     seed: int = 0
@@ -129,16 +134,18 @@ class StageConfig:
         steps: optimizer steps.
         batch_size: sweeps per step (in "image" and "autoencoder": single frames), over all processes.
         accumulate: parts of a batch that are computed one after another: takes the memory of one, learns the same.
-        learning_rate: highest.
+        learning_rate: highest, of AdamW.
+        matrix_rate: highest, of Muon for weights that are matrices or convolutions; 0 leaves them to AdamW.
         warmup: steps until the learning rate is reached.
         decay: share of the steps, at the end, in which it falls to a hundredth.
-        weight_decay: of AdamW.
+        weight_decay: of AdamW and of Muon.
         clip_gradient: largest norm of the gradient.
         ema: decay of the moving average that is kept as the result; 0 keeps the last weights.
         gradient_checkpointing: trade time for memory in the UNet.
         drop_text: share of examples without words, for classifier-free guidance.
         drop_camera: share of steps without camera.
-        fewest_frames: sweeps are cut to a length between this and the data set's, drawn for every step.
+        fewest_frames, most_frames: sweeps are cut to a length from this to that, drawn for every step; 0 for the data
+            set's.
         crop: (height, width) of random crops for the autoencoder [px]; empty for whole frames.
         latent_noise: standard deviation of the noise that the autoencoder's decoder has to put up with.
         center_weight: how much more the loss counts in the middle of the picture, where the things are; 0 for evenly.
@@ -155,6 +162,7 @@ class StageConfig:
     batch_size: int
     accumulate: int = 1
     learning_rate: float = 1e-4
+    matrix_rate: float = 0.0
     warmup: int = 100
     decay: float = 0.3
     weight_decay: float = 0.01
@@ -164,6 +172,7 @@ class StageConfig:
     drop_text: float = 0.1
     drop_camera: float = 0.0
     fewest_frames: int = 2
+    most_frames: int = 0
     crop: tuple[int, ...] = ()
     latent_noise: float = 0.1
     center_weight: float = 0.0
@@ -224,6 +233,10 @@ class TrainConfig:
             raise ValueError(f"Stages need different names, got {', '.join(names)}.")
         for stage in self.stages:
             self._require_fitting(stage)
+            if stage.matrix_rate and self.precision == "fp16":
+                raise ValueError(
+                    f"stage {stage.name}: matrix_rate = {stage.matrix_rate:g} needs precision bf16 or no, got fp16."
+                )
 
     def _require_fitting(self, stage: StageConfig) -> None:
         where, data = f"stage {stage.name}", self.data

@@ -17,6 +17,7 @@ from ..model.differential import camera_prompts, coarse_prior, magnifications, s
 from .config import StageConfig
 
 TIMESTEPS = 1000
+WINDOW = 1024  # examples
 Examples = DifferentialDataset | FrameCache | LatentCache
 Key = tuple[int, int, int, int]  # epoch, index, number of the draw, frames
 
@@ -51,8 +52,7 @@ class StepSampler(Sampler):
         size = self.stage.batch_size
         rest: dict[str, list[tuple[int, int]]] = {}
         while True:
-            order = torch.randperm(len(self.dataset), generator=seeded(self.seed, self.stage.name, "order", epoch))
-            for index in order.tolist():
+            for index in self._order(epoch):
                 name = self.dataset.setting_at(epoch, index).name if self.stage.kind == "sweep" else ""
                 waiting = rest.setdefault(name, [])
                 waiting.append((epoch, index))
@@ -61,11 +61,20 @@ class StepSampler(Sampler):
                     waiting.clear()
             epoch += 1
 
+    def _order(self, epoch: int) -> Iterator[int]:
+        """All examples once, shuffled within windows and window by window: a cache is not filled all at once."""
+        generator = seeded(self.seed, self.stage.name, "order", epoch)
+        count = len(self.dataset)
+        for window in torch.randperm(-(-count // WINDOW), generator=generator).tolist():
+            first = window * WINDOW
+            yield from (first + torch.randperm(min(WINDOW, count - first), generator=generator)).tolist()
+
     def _frames_at(self, step: int) -> int:
         if self.stage.kind != "sweep":
             return 1
-        fewest = min(self.stage.fewest_frames, self.frames)
-        draw = torch.randint(fewest, self.frames + 1, (), generator=seeded(self.seed, self.stage.name, "frames", step))
+        most = min(self.stage.most_frames or self.frames, self.frames)
+        fewest = min(self.stage.fewest_frames, most)
+        draw = torch.randint(fewest, most + 1, (), generator=seeded(self.seed, self.stage.name, "frames", step))
         return int(draw)
 
 
@@ -108,7 +117,7 @@ class TrainingExamples(Dataset):
         pictures = getattr(example, kept)
         first = int(torch.randint(len(pictures) - count + 1, (), generator=generator))
         pictures = pictures[first : first + count]
-        item: dict[str, object] = {"timestep": shifted(torch.randint(TIMESTEPS, (), generator=generator), self.stage)}
+        item: dict[str, object] = {"timestep": shifted(self._timestep(draw, generator), self.stage)}
         if self.stage.kind == "autoencoder":
             pictures = self._cropped(pictures, generator)
         else:
@@ -123,6 +132,12 @@ class TrainingExamples(Dataset):
         if self.stage.kind == "autoencoder":
             shape = (shape[0], *(n // self.architecture.downscale for n in pictures.shape[-2:]))
         return item | {kept: pictures, "noise": torch.randn(count, *shape, generator=generator)}
+
+    def _timestep(self, draw: int, generator: torch.Generator) -> Tensor:
+        """A timestep from the example's share of all: those of a batch are spread evenly, which calms the loss."""
+        size = self.stage.batch_size
+        place = (draw % size + torch.rand((), dtype=torch.float64, generator=generator)) / size
+        return (place * TIMESTEPS).long()
 
     def _text(self, example: SweepExample, first: int, count: int, dropped: bool) -> Tensor:
         """Token numbers (1,T) of the caption, or (F,2,T) where plain prompts take the camera encoder's place.

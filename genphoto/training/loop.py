@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import pickle
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -23,7 +24,9 @@ from tqdm import tqdm
 from ..whole_file import whole_file
 from .config import StageConfig
 from .examples import StepSampler, TrainingExamples, collate
+from .optimizers import optimizers_of
 from .parts import Parts
+from .standing import Pace, standing
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +42,7 @@ class TrainingState:
         step: finished optimizer steps.
         weights: parameters and buffers of the learning parts, by name.
         average: their moving average; empty without one.
-        optimizer: state of AdamW.
+        optimizer: states of the optimizers, by name.
         scaler: state of the gradient scaler of fp16; empty without one.
         losses: of every finished step.
     """
@@ -90,11 +93,11 @@ class TrainingState:
         return state
 
 
-def learning_rate(stage: StageConfig, step: int) -> float:
-    """Of a step from 0 on: rises linearly, stays, and falls linearly at the end."""
+def rate_share(stage: StageConfig, step: int) -> float:
+    """Share of the highest learning rates, of a step from 0 on: rises linearly, stays, falls linearly at the end."""
     rise = min(1.0, (step + 1) / max(stage.warmup, 1))
     left = (stage.steps - step) / max(stage.decay * stage.steps, 1)
-    return stage.learning_rate * min(rise, LOWEST + (1 - LOWEST) * min(left, 1.0))
+    return min(rise, LOWEST + (1 - LOWEST) * min(left, 1.0))
 
 
 def accelerator_for(precision: str, cpu: bool = False) -> Accelerator:
@@ -118,15 +121,19 @@ def train_stage(
     seed: int,
     workers: int,
     origin: Mapping[str, str],
+    deadline: float = math.inf,
     on_step: Callable[[int, float], None] = lambda step, loss: None,
     on_sample: Callable[[int], None] | None = None,
+    on_save: Callable[[str], None] = lambda line: None,
 ) -> TrainingState:
     """Train until the stage's last step, from the checkpoint in `folder` if there is one; returns the final state.
+
+    After `deadline`, in the time of `time.monotonic`, it stops with a checkpoint behind the step at hand.
 
     `origin` says of what training the stage is: a checkpoint of another one is refused.
     `loss` maps a batch to a scalar and holds `parts`, whose learning parameters end as their moving average where the
     stage has one. `on_step(step, loss)` is called after every step, `on_sample(step)` while the averaged weights are
-    in place.
+    in place, and `on_save` with a line that says where the stage stands.
 
     Raises:
         ValueError: a loss or a gradient is infinite or none (NaN); nothing is learned from it.
@@ -142,16 +149,16 @@ def train_stage(
     if state.step >= stage.steps:
         _copy(learning, state.average)
         return state
-    optimizer = torch.optim.AdamW(
-        learning.values(), lr=stage.learning_rate, betas=(0.9, 0.99), weight_decay=stage.weight_decay
-    )
+    optimizers = optimizers_of(stage, learning, parts)
+    highest = {name: optimizer.param_groups[0]["lr"] for name, optimizer in optimizers.items()}
     sampler = StepSampler(examples.dataset, stage, frames, seed, state.step)
     loader = DataLoader(
         examples, batch_sampler=sampler, collate_fn=collate, num_workers=workers, persistent_workers=workers > 0
     )
-    loss, optimizer, loader = accelerator.prepare(loss, optimizer, loader)
-    if state.optimizer:
-        optimizer.load_state_dict(state.optimizer)
+    loss, loader, *prepared = accelerator.prepare(loss, loader, *optimizers.values())
+    optimizers = dict(zip(optimizers, prepared, strict=True))
+    for name, kept_state in state.optimizer.items():
+        optimizers[name].load_state_dict(kept_state)
     if state.scaler:
         accelerator.scaler.load_state_dict(state.scaler)
     average = {name: p.detach().clone() for name, p in learning.items()} if stage.ema else {}
@@ -159,35 +166,42 @@ def train_stage(
 
     silent = None if accelerator.is_main_process else True
     bar = tqdm(total=stage.steps, initial=state.step, desc=stage.name, unit="step", disable=silent)
-    batches = iter(loader)
+    batches, pace = iter(loader), Pace(accelerator.device)
     for step in range(state.step, stage.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(stage, step)
-        value = _backward(loss, islice(batches, stage.accumulate), stage.accumulate, accelerator)
-        _require_finite("loss", value, stage, step, folder)
-        norm = accelerator.clip_grad_norm_(learning.values(), stage.clip_gradient)
-        if accelerator.scaler is None:  # the scaler of fp16 looks itself, and leaves out such a step
-            _require_finite("norm of the gradient", float(norm), stage, step, folder)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        if average and not accelerator.optimizer_step_was_skipped:
-            _follow(average, learning, min(stage.ema, (step + 1) / (step + 10)))
+        with pace.step():
+            value = _backward(loss, islice(batches, stage.accumulate), stage.accumulate, accelerator)
+            _require_finite("loss", value, stage, step, folder)
+            norm = accelerator.clip_grad_norm_(learning.values(), stage.clip_gradient)
+            if accelerator.scaler is None:  # the scaler of fp16 looks itself, and leaves out such a step
+                _require_finite("norm of the gradient", float(norm), stage, step, folder)
+            for name, optimizer in optimizers.items():
+                for group in optimizer.param_groups:
+                    group["lr"] = highest[name] * rate_share(stage, step)
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
+            if average and not accelerator.optimizer_step_was_skipped:
+                _follow(average, learning, min(stage.ema, (step + 1) / (step + 10)))
         state.losses.append(value)
         done = step + 1
         on_step(done, state.losses[-1])
         bar.update(1)
         bar.set_postfix(loss=f"{sum(state.losses[-50:]) / len(state.losses[-50:]):.4f}", refresh=False)
-        last = done == stage.steps
+        late = _late(deadline, accelerator)
+        last = done == stage.steps or late
         if (last or (stage.save_every and done % stage.save_every == 0)) and accelerator.is_main_process:
             state.step = done
             state.weights = {name: p.detach().cpu().clone() for name, p in kept.items()}
             state.average = {name: p.cpu().clone() for name, p in average.items()}
-            state.optimizer = optimizer.state_dict()
+            state.optimizer = {name: optimizer.state_dict() for name, optimizer in optimizers.items()}
             state.scaler = accelerator.scaler.state_dict() if accelerator.scaler else {}
             state.save(path)
+            on_save(standing(stage.name, done, stage.steps, state.losses, pace.step_s))
         wanted = last or (stage.sample_every and done % stage.sample_every == 0)
         if on_sample and accelerator.is_main_process and wanted:
             _with_average(learning, average, partial(on_sample, done))
+        if late:
+            break
+    state.step = done
     bar.close()
     _copy(learning, average)
     return state
@@ -211,6 +225,14 @@ def _require_finite(what: str, value: float, stage: StageConfig, step: int, fold
             f"that; the last checkpoint in {folder} is intact. Lower learning_rate = {stage.learning_rate:g}, or use "
             "precision bf16 or no, in a new folder."
         )
+
+
+def _late(deadline: float, accelerator: Accelerator) -> bool:
+    """Whether the time is up for any process: all stop behind the same step."""
+    if deadline == math.inf:
+        return False
+    late = torch.tensor(float(time.monotonic() >= deadline), device=accelerator.device)
+    return accelerator.reduce(late, "sum").item() > 0
 
 
 def _follow(average: Mapping[str, Tensor], learning: Mapping[str, nn.Parameter], decay: float) -> None:

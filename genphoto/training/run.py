@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import os
+import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,7 +16,7 @@ from accelerate import PartialState
 from tqdm import tqdm
 
 from ..camera.settings import setting_named
-from ..data.dataset import DifferentialDataset, PhotoSource, ProceduralScenes
+from ..data.dataset import DifferentialDataset, ProceduralScenes, SubjectSource
 from ..data.frame_cache import FrameCache, LatentCache
 from ..data.photo_folder import PhotoFolder
 from .config import DataConfig, StageConfig, TrainConfig
@@ -29,7 +32,15 @@ FREE = ("name", "steps", "accumulate", "save_every", "sample_every")  # may chan
 FREE_DATA = ("cache", "workers")
 
 
-def train(config: TrainConfig, folder: Path, *, cpu: bool = False, only: str | None = None) -> list[Path]:
+def train(
+    config: TrainConfig,
+    folder: Path,
+    *,
+    cpu: bool = False,
+    only: str | None = None,
+    minutes: float = math.inf,
+    on_save: Callable[[str], None] = lambda line: None,
+) -> list[Path]:
     """Train all stages, going on where an earlier run stopped; the result is in `folder`/result.
 
     Of several processes the main one writes it; the others return no paths.
@@ -39,6 +50,8 @@ def train(config: TrainConfig, folder: Path, *, cpu: bool = False, only: str | N
         folder: checkpoints, loss curves (TensorBoard), pictures and the result.
         cpu: even where there is an accelerator.
         only: name of the last stage to train; None for all.
+        minutes: after which training stops, with a checkpoint and no result.
+        on_save: called at every checkpoint with a line that says where the stage stands.
 
     Raises:
         ValueError: data or weights cannot be used, or a checkpoint cannot be written.
@@ -48,10 +61,13 @@ def train(config: TrainConfig, folder: Path, *, cpu: bool = False, only: str | N
         raise ValueError(f"There is no stage {only!r}. Stages: {', '.join(names)}.")
     folder.mkdir(parents=True, exist_ok=True)
     parts = parts_of(config)
-    dataset = dataset_of(config.data)
     stages = config.stages[: names.index(only) + 1] if only is not None else config.stages
+    deadline = time.monotonic() + 60 * minutes
     for stage in stages:
-        run_stage(config, stage, parts, dataset, folder / stage.name, cpu)
+        dataset = dataset_of(config.data, stage.kind)
+        state = run_stage(config, stage, parts, dataset, folder / stage.name, cpu, deadline, on_save)
+        if state.step < stage.steps:
+            return []
     processes = PartialState()
     written: list[Path] = []
     if processes.is_main_process:
@@ -61,7 +77,14 @@ def train(config: TrainConfig, folder: Path, *, cpu: bool = False, only: str | N
 
 
 def run_stage(
-    config: TrainConfig, stage: StageConfig, parts: Parts, dataset: Examples, folder: Path, cpu: bool = False
+    config: TrainConfig,
+    stage: StageConfig,
+    parts: Parts,
+    dataset: Examples,
+    folder: Path,
+    cpu: bool = False,
+    deadline: float = math.inf,
+    on_save: Callable[[str], None] = lambda line: None,
 ) -> TrainingState:
     """One stage of a training, with its loss curve and pictures in `folder`."""
     from torch.utils.tensorboard import SummaryWriter
@@ -102,8 +125,10 @@ def run_stage(
         seed=config.seed,
         workers=workers_of(config.data, accelerator.num_processes),
         origin=origin,
+        deadline=deadline,
         on_step=report,
         on_sample=sample,
+        on_save=on_save,
     )
     for writer in writers:
         writer.close()
@@ -132,16 +157,17 @@ def parts_of(config: TrainConfig) -> Parts:
     return full_size_parts(config.model, config.data, config.seed)
 
 
-def dataset_of(data: DataConfig) -> DifferentialDataset | FrameCache:
-    """The data set of a configuration."""
+def dataset_of(data: DataConfig, kind: str = "sweep") -> DifferentialDataset | FrameCache:
+    """The data set for a kind of stage: sweeps, or single frames."""
     settings = [setting_named(name) for name in data.settings]
-    source: PhotoSource
+    source: SubjectSource
     if data.folder:
         source = PhotoFolder(data.folder, with_depth=any(setting.moves_iris for setting in settings))
     else:
         source = ProceduralScenes(data.scenes, data.seed)
-    dataset = DifferentialDataset(source, settings, data.frames, data.size, data.variant, data.seed)
-    return FrameCache(dataset, data.cache) if data.cache else dataset
+    frames, plain, place = (data.frames, 0.0, "") if kind == "sweep" else (1, data.plain, "frames")
+    dataset = DifferentialDataset(source, settings, frames, data.size, data.variant, data.seed, plain)
+    return FrameCache(dataset, Path(data.cache) / place) if data.cache else dataset
 
 
 def examples_of(config: TrainConfig, stage: StageConfig, parts: Parts, dataset: Examples) -> TrainingExamples:

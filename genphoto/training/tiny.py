@@ -19,7 +19,7 @@ from ..model.temporal import TemporalAttention
 from ..model.words import END, START, WordTokenizer
 from .parts import Parts, initialized
 
-AUTOENCODER = AutoencoderSizes(latent_channels=16, widths=(32, 64, 96))
+AUTOENCODER = AutoencoderSizes(latent_channels=16, widths=(32, 64), packing=2)
 WORDS_OF_A_TEXT = 32
 AT_HOME = 3.0  # times the usual size of random weights: tokens of one frame then match each other
 

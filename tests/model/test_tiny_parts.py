@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from genphoto.data.scenes import WORDS
+from genphoto.embedded import load_tiny_model
 from genphoto.model.autoencoder import Autoencoder, AutoencoderSizes, reconstruction_loss
 from genphoto.model.noise import drawn_apart, sweep_noise
 from genphoto.model.words import END, START, WordTokenizer
@@ -37,6 +38,17 @@ def test_unknown_words_are_named_with_the_known_ones():
         TOKENIZER.tokens("a cat on a red sofa")
 
 
+def test_a_word_that_hides_the_side_is_refused_with_better_ones():
+    with pytest.raises(ValueError, match=r"know 'beside'\. 'beside' does not say .*: write left of or right of\. It"):
+        TOKENIZER.tokens("a red ball beside a blue box")
+
+
+def test_the_embedded_model_reads_the_words_that_it_was_trained_on():
+    file = load_tiny_model()
+    assert file.tokenizer.tokens("a red ball beside a blue box")
+    assert file.autoencoder.packing == 1  # of files that do not say
+
+
 def test_a_long_text_is_refused():
     with pytest.raises(ValueError, match="has 33 words, digits and marks; the tiny model reads at most 30"):
         TOKENIZER.tokens("a red ball " * 11)
@@ -50,6 +62,27 @@ def test_an_autoencoder_keeps_size_and_gives_latents_an_eighth_of_it():
     assert torch.allclose(latents.mean((0, 2, 3)), torch.zeros(8), atol=1e-5)  # in training: statistics of the batch
     assert module(pictures).shape == pictures.shape
     assert reconstruction_loss(pictures, pictures) == 0
+
+
+def test_packed_latents_have_the_same_shape_and_are_made_at_a_quarter():
+    module = Autoencoder(AutoencoderSizes(16, (8, 16), 1, packing=2)).eval()
+    picture = torch.rand(1, 3, 32, 48) * 2 - 1
+    latents = module.encode(picture)
+    assert latents.shape == (1, 16, 4, 6)
+    assert module.decode(latents).shape == picture.shape
+    changed = latents.clone()
+    changed[0, 5, 2, 3] += 10  # channel 1, upper right of a 2x2 patch
+    before, after = (module.decoder[:2](x) for x in (latents, changed))
+    moved = (before - after).abs().amax((0, 1)) > 1e-4
+    assert before.shape[-2:] == (8, 12)
+    assert moved.nonzero().tolist() == [[row, column] for row in (3, 4, 5) for column in (6, 7, 8)]
+
+
+def test_an_unknown_packing_is_refused():
+    with pytest.raises(ValueError, match="packing = 3"):
+        AutoencoderSizes(packing=3)
+    with pytest.raises(ValueError, match=r"latent_channels = 6"):
+        AutoencoderSizes(6, (8, 16), packing=2)
 
 
 @pytest.mark.parametrize("own", [100, 50, 10])

@@ -2,16 +2,19 @@
 
 import os
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from genphoto.camera.settings import setting_named
+from genphoto.camera.sweep import CameraSweep
 from genphoto.checkpoint import load
 from genphoto.data.dataset import DifferentialDataset, ProceduralScenes
 from genphoto.training.config_file import config_from, load_config
 from genphoto.training.examples import StepSampler, collate
-from genphoto.training.loop import TrainingState, learning_rate
+from genphoto.training.loop import TrainingState, rate_share
 from genphoto.training.losses import StageLoss
 from genphoto.training.run import dataset_of, examples_of, parts_of, train, workers_of
 
@@ -34,6 +37,7 @@ def stage(**changes):
     return values | changes
 
 
+SETTINGS_TRAINED = ["focal_length", "bokeh", "shutter_speed", "color_temperature"]
 # Motion modules start as nothing, and what adds nothing lets no camera learn.
 LIFTED = stage(name="motion", train=["motion"], steps=1)
 
@@ -180,10 +184,10 @@ def test_batches_hold_the_setting_once():
 
 def test_the_learning_rate_rises_stays_and_falls():
     chosen = config(stage(steps=100, warmup=10, decay=0.2)).stages[0]
-    rates = [learning_rate(chosen, step) for step in range(100)]
-    assert rates[0] == pytest.approx(1e-4)
-    assert rates[9:80] == [1e-3] * 71
-    assert rates[-1] < 1e-4
+    rates = [rate_share(chosen, step) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[9:80] == [1.0] * 71
+    assert rates[-1] < 0.1
     assert rates[80:] == sorted(rates[80:], reverse=True)
 
 
@@ -317,7 +321,7 @@ def test_a_batch_in_parts_learns_the_same(tmp_path, cache):
         found.append(final_weights(tmp_path / str(parts)))
     whole, split = found
     assert split.losses == pytest.approx(whole.losses, rel=1e-4)
-    moments = [torch.cat([m["exp_avg"].flatten() for m in f.optimizer["state"].values()]) for f in found]
+    moments = [torch.cat([m["exp_avg"].flatten() for m in f.optimizer["adamw"]["state"].values()]) for f in found]
     assert (moments[0] - moments[1]).norm() < 1e-3 * moments[0].norm()
 
 
@@ -411,7 +415,83 @@ def test_a_gradient_is_clipped(tmp_path, cache):
     for largest in (1e-3, 1e3):
         folder = tmp_path / str(largest)
         train(config(stage(steps=1, clip_gradient=largest), cache=cache), folder, cpu=True)
-        moments = final_weights(folder).optimizer["state"].values()
+        moments = final_weights(folder).optimizer["adamw"]["state"].values()
         norms.append(sum((m["exp_avg"].double() / 0.1).square().sum() for m in moments).sqrt().item())
     assert norms[0] == pytest.approx(1e-3, rel=1e-2)
     assert norms[1] > 1e-2
+
+
+def test_single_frames_are_made_for_stages_that_learn_from_them(tmp_path):
+    chosen = config(stage(name="base", kind="image", train=["unet"]), plain=0.5, cache=str(tmp_path))
+    single, sweeps = dataset_of(chosen.data, "image"), dataset_of(chosen.data)
+    assert single[0, 0].frames.shape == (1, 3, *SIZE)
+    assert sweeps[0, 0].frames.shape == (3, 3, *SIZE)
+    sweeps_of = [single.described(index).sweep for index in range(8)]
+    plain = [list(sweep.cameras) == [sweep.base] for sweep in sweeps_of]
+    assert 0 < sum(plain) < 8
+    at_base = sweeps_of[plain.index(True)]
+    assert next(iter(at_base.values.values())) == (at_base.settings[0].read(at_base.base),)
+
+
+def test_scenes_are_rendered_at_each_focal_length():
+    chosen = config(stage())
+    dataset = dataset_of(chosen.data)
+    example = dataset[0, 0]  # of the focal length
+    scene = dataset.source[0].scene
+    for frame, camera in zip(example.frames, example.sweep.cameras, strict=True):
+        assert torch.allclose(frame, scene.render(SIZE, camera.focal_length_mm).image, atol=1e-4)
+
+
+@pytest.mark.parametrize("setting", SETTINGS_TRAINED)
+def test_the_base_camera_of_every_setting_sees_the_same_scene(setting):
+    chosen = config(stage(), settings=[setting])
+    subject = dataset_of(chosen.data).source[3]
+    base = setting_named(setting).base
+    sweep = CameraSweep({setting: [setting_named(setting).read(base)]}).focused_at(subject.focus_m)
+    (frame,) = subject.frames(sweep, "physical", SIZE)
+    assert (frame - subject.scene.render(SIZE).image).abs().mean() < 0.004
+
+
+def test_timesteps_of_a_batch_are_spread_evenly():
+    chosen = config(stage(name="base", kind="image", train=["unet"], batch_size=8))
+    examples = examples_of(chosen, chosen.stages[0], parts_of(chosen), dataset_of(chosen.data, "image"))
+    for step in range(2):
+        timesteps = [int(examples[0, k, 8 * step + k, 1]["timestep"]) for k in range(8)]
+        assert [t * 8 // 1000 for t in timesteps] == list(range(8))
+    assert len({t % 125 for t in timesteps}) > 4
+
+
+def test_sweeps_are_cut_to_a_length_in_the_stages_range():
+    chosen = config(stage(steps=30, fewest_frames=2, most_frames=3), frames=5)
+    lengths = [keys[0][-1] for keys in StepSampler(dataset_of(chosen.data), chosen.stages[0], 5, chosen.seed)]
+    assert set(lengths) == {2, 3}
+
+
+def test_an_epoch_asks_for_all_examples_once_and_for_neighbors_together(monkeypatch):
+    monkeypatch.setattr("genphoto.training.examples.WINDOW", 16)
+    chosen = config(stage(name="base", kind="image", train=["unet"], steps=20, batch_size=2), scenes=40)
+    steps = list(StepSampler(dataset_of(chosen.data, "image"), chosen.stages[0], 1, chosen.seed))
+    order = [index for keys in steps for _, index, *_ in keys]
+    assert sorted(order) == list(range(40))
+    assert order != sorted(order)
+    assert sum(a // 16 != b // 16 for a, b in pairwise(order)) == 2
+
+
+def test_a_training_stops_when_its_time_is_up_and_goes_on_bit_for_bit(tmp_path, cache):
+    whole = config(LIFTED, stage(steps=3, matrix_rate=1e-3), cache=cache)
+    train(whole, tmp_path / "whole", cpu=True)
+    lines = []
+    for _ in range(2):  # a step of each stage, then one of the second
+        assert train(whole, tmp_path / "stopped", cpu=True, minutes=1e-9, on_save=lines.append) == []
+    assert not (tmp_path / "stopped" / "result").exists()
+    assert lines[-1].startswith("sweep: step 2 of 3 (67%), loss ")
+    assert len(train(whole, tmp_path / "stopped", cpu=True)) == 1 + 1 + len(SETTINGS)
+    one, two = final_weights(tmp_path / "whole"), final_weights(tmp_path / "stopped")
+    assert set(one.optimizer) == {"adamw", "muon"}
+    assert one.losses == two.losses
+    assert all(torch.equal(value, two.average[name]) for name, value in one.average.items())
+
+
+def test_muon_refuses_the_precision_that_it_cannot_follow():
+    with pytest.raises(ValueError, match=r"stage sweep: matrix_rate = 0\.004 needs precision bf16 or no, got fp16"):
+        config_from({"precision": "fp16", "data": {"scenes": 3}, "stages": [stage(matrix_rate=4e-3)]})
