@@ -89,7 +89,7 @@ class PhotoCamera:
 def read_tags(image: Image.Image, path: str | Path) -> ExifTagsRead:
     """The tags of an opened picture; what cannot be read is left out with one warning that names the file."""
     groups, wrong = {}, ""
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             if block := image.info.get("exif"):
@@ -100,8 +100,8 @@ def read_tags(image: Image.Image, path: str | Path) -> ExifTagsRead:
             groups["interop"] = dict(exif.get_ifd(ExifTags.IFD.Interop))
         except MALFORMED as error:
             wrong = " ".join(str(error).split()) or type(error).__name__
-    if wrong or told:
-        reason = wrong or " ".join(str(told[0].message).split())
+    if wrong or caught:
+        reason = wrong or " ".join(str(caught[0].message).split())
         say_once(f"{path}: EXIF that cannot be read ({reason.rstrip('.')}) is ignored. The picture itself is read.")
     return ExifTagsRead(**groups)
 

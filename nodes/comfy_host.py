@@ -52,8 +52,8 @@ def warn(*sentences: str) -> None:
         log.warning("%s", sentence)
     running = get_executing_context()
     if sentences and running is not None:
-        told = {"node": running.node_id, "text": "\n".join(sentences)}
-        PromptServer.instance.send_sync(WARNING, told, PromptServer.instance.client_id)
+        warning = {"node": running.node_id, "text": "\n".join(sentences)}
+        PromptServer.instance.send_sync(WARNING, warning, PromptServer.instance.client_id)
 
 
 def to_image(frames: torch.Tensor) -> torch.Tensor:

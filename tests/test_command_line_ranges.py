@@ -71,6 +71,7 @@ def test_an_empty_path_is_refused(here, capsys, command, option, count):
         (["--size", "99999x99999"], "megapixels"),
         (["--blades", "1000000"], "from 0 to 64"),
         (["--highlights", "2000"], "from 0 to 16 stops"),
+        (["--near", "1,000"], "can be 1 or 1000"),
         (["--setting", "aperture", "--values", "9" * 400], "Aperture"),
     ],
 )

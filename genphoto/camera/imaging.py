@@ -150,8 +150,8 @@ def simulate(
 ) -> Tensor:
     """One frame per state of the sweep, (F,3,H,W) in [0,1] sRGB.
 
-    `physical` renders every state by `photograph`, which takes the further options. `published` renders what the
-    released adapters were trained on; it knows one setting at a time and no options.
+    `physical` renders every state by `photograph`, which takes the further options; the dial is the sweep's.
+    `published` renders what the released adapters were trained on; it knows one setting at a time and no options.
     """
     count = len(sweep)
 

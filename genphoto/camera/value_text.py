@@ -35,7 +35,7 @@ def normalized(text: str) -> str:
     """The same in plain characters: digits and units of any width, typographic quotes and dashes, the f of a lens."""
     text = _GROUP_SPACE.sub("'", text).translate(_CHARACTERS)
     text = "".join(map(_plain, text)).translate(_CHARACTERS).replace("''", '"')
-    return re.sub(r"\s*/\s*", "/", text).strip()
+    return "/".join(part.strip() for part in text.split("/"))
 
 
 def spellings(text: str) -> list[str]:

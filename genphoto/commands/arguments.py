@@ -35,7 +35,7 @@ def number(low: float, high: float, unit: str = "", whole: bool = False) -> Call
 
     def read(text: str) -> float:
         try:
-            value = int(normalized(text)[:20]) if whole else _one(spellings(text), low, high)
+            value = int(normalized(text)[:20]) if whole else _one(text, low, high)
         except ValueError:
             value = math.nan
         if not low <= value <= high:  # also refuses NaN
@@ -45,10 +45,15 @@ def number(low: float, high: float, unit: str = "", whole: bool = False) -> Call
     return read
 
 
-def _one(found: list[str], low: float, high: float) -> float:
-    """The number that a text means; NaN where a comma may be decimal or of thousands."""
-    decimal, *grouped = map(float, found)
-    return decimal if not grouped else math.nan if low <= decimal <= high else grouped[-1]
+def _one(text: str, low: float, high: float) -> float:
+    """The number that a text means."""
+    decimal, *grouped = map(float, spellings(text))
+    if grouped and low <= decimal <= high:
+        raise argparse.ArgumentTypeError(
+            f"{shown(text)} can be {decimal:g} or {grouped[-1]:g}: a comma before three digits is ambiguous. "
+            "Write one of them."
+        )
+    return grouped[-1] if grouped else decimal
 
 
 def file_path(text: str) -> Path:

@@ -27,10 +27,9 @@ from ..metrics.sweep_metrics import measure_sweep
 from ..optional_packages import set_aside_broken_torchvision
 from ..photo_files import DEPTH_KINDS, read_depth
 from ..sweep_files import SWEEP
-from ..text_files import read_text
 from ..whole_file import whole_file
 from .arguments import DISTANCE_M, file_path
-from .sweep_arguments import add_sweep_arguments, read_sweep, read_values
+from .sweep_arguments import add_sweep_arguments, read_sweep, read_values, sweep_in
 
 REPORT, PAGE, PARTS = "report.json", "report.html", "sequences"
 COLUMNS = 6  # of the frames on the page
@@ -183,12 +182,7 @@ def _sweep_of(path: Path) -> CameraSweep:
         raise ValueError(
             f"Nothing says what was asked for: there is no {file}. Give --setting NAME with --values, one per frame."
         )
-    try:
-        return CameraSweep.from_json(read_text(file))
-    except OSError as error:
-        raise ValueError(f"{file} cannot be read: {error.strerror}. Check its rights.") from None
-    except ValueError as error:
-        raise ValueError(f"{file}: {error}") from None
+    return sweep_in(file)
 
 
 def _prompts(args: argparse.Namespace) -> list[str | None]:
@@ -230,12 +224,12 @@ def _entry(
 ) -> tuple[Entry, bool]:
     """What was found in a sequence, and whether that was known before; it is kept in `folder`."""
     frames = read_frames(path)
-    reference_path, reference = ruler.reference or (path, None)
-    for file, found in ((path, frames), (reference_path, reference or frames)):
-        if merged := merged_frames(file, len(found), len(sweep)):
+    for file, pictures in filter(None, ((path, frames), ruler.reference)):
+        if merged := merged_frames(file, len(pictures), len(sweep)):
             raise ValueError(merged)
     disparity = ruler.disparity_of(tuple(frames[0].shape[1:]))
-    pictures = [*frames, *(reference or ()), *(() if disparity is None else (disparity,))]
+    reference = ruler.reference[1] if ruler.reference else ()
+    pictures = [*frames, *reference, *(() if disparity is None else (disparity,))]
     key = _key(pictures, sweep.to_json(), str(prompt), *ruler.names)
     numbers, sheet, plot = (folder / f"{key}{ending}" for ending in (".json", ".jpg", ".png"))
     known = numbers.is_file()

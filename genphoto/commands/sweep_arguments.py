@@ -50,7 +50,7 @@ def read_sweep(args: argparse.Namespace) -> CameraSweep | None:
     """The sweep of --sweep; None where --setting is given in its place."""
     if (args.sweep is None) == (args.settings is None):
         raise ValueError("Say what changes: either --setting NAME with --values, or --sweep FILE.json.")
-    return _sweep_in(args.sweep) if args.sweep else None
+    return sweep_in(args.sweep) if args.sweep else None
 
 
 def read_values(settings: list[dict[str, object]]) -> dict[str, Sequence[float | str]]:
@@ -69,10 +69,11 @@ def read_values(settings: list[dict[str, object]]) -> dict[str, Sequence[float |
     return values
 
 
-def _sweep_in(path: Path) -> CameraSweep:
+def sweep_in(path: Path) -> CameraSweep:
+    """The sweep of a sweep.json."""
     try:
         return CameraSweep.from_json(read_text(path))
     except OSError as error:
-        raise ValueError(f"--sweep {path} cannot be read: {error.strerror}. Check the path.") from None
+        raise ValueError(f"{path} cannot be read: {error.strerror}. Check the path and its rights.") from None
     except ValueError as error:
-        raise ValueError(f"--sweep {path}: {error}") from None
+        raise ValueError(f"{path}: {error}") from None

@@ -1,5 +1,7 @@
 """What people write for a value or several: read as it is meant, or refused with what to write."""
 
+import time
+
 import pytest
 
 from genphoto.camera.sweep import CameraSweep
@@ -112,6 +114,12 @@ def test_one_value_is_read_in_every_notation(setting, text, value):
 def test_thousands_are_grouped_in_a_list_too(text):
     assert CameraSweep({"color_temperature": f"5500 K {text}"}).values["color_temperature"] == (5500, 10000)
     assert CameraSweep({"color_temperature": text}).values["color_temperature"] == (10000,)
+
+
+def test_much_white_space_is_read_at_once():
+    start = time.process_time()
+    assert CameraSweep({"aperture": "2" + " " * 100_000 + "4"}).values["aperture"] == (2, 4)
+    assert time.process_time() - start < 3
 
 
 def test_a_long_text_of_thousands_is_read_at_once():
