@@ -304,7 +304,7 @@ def test_tiffs_of_other_numbers_are_refused_as_what_they_are(tmp_path, dtype):
 
 @pytest.mark.parametrize("kind", ["png", "jpg", "tif", "webp", "bmp"])
 def test_large_photographs_are_read_without_a_word_and_too_large_ones_refused(tmp_path, monkeypatch, recwarn, kind):
-    Image.new("L", (150, 100)).save(tmp_path / f"large.{kind}")
+    Image.new("RGB", (150, 100)).save(tmp_path / f"large.{kind}")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10_000)
     assert read_photo(tmp_path / f"large.{kind}").shape == (3, 100, 150)
     assert not recwarn.list
