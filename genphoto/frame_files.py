@@ -53,7 +53,7 @@ def merged_frames(path: str | Path, found: int, wanted: int) -> str:
     if found >= wanted or not Path(path).is_file():
         return ""
     durations_ms: list[float] = []
-    with Image.open(path, formats=ANIMATIONS) as animation:
+    with without_pillows_words(), Image.open(path, formats=ANIMATIONS) as animation:
         for frame in ImageSequence.Iterator(animation):
             frame.load()  # WebP tells the duration only then
             durations_ms.append(frame.info.get("duration", 0))

@@ -155,7 +155,8 @@ def _opened(path: str | Path) -> Iterator[tuple[Image.Image, ExifTagsRead]]:
         _refuse_garbled_layouts(image, path)
         within = read_tags(image, path) if image.format == "TIFF" else None  # parts of the file, which loading closes
         try:
-            image.load()
+            with without_pillows_words():  # a TIFF is measured again
+                image.load()
         except (OSError, *UNREADABLE) as error:
             raise ValueError(f"{path} is damaged ({error}). Copy or export it again.") from None
         if within:

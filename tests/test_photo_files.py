@@ -302,14 +302,15 @@ def test_tiffs_of_other_numbers_are_refused_as_what_they_are(tmp_path, dtype):
         read_photo(tmp_path / "a.tif")
 
 
-def test_large_photographs_are_read_without_a_word_and_too_large_ones_refused(tmp_path, monkeypatch, recwarn):
-    Image.new("L", (150, 100)).save(tmp_path / "large.png")
+@pytest.mark.parametrize("kind", ["png", "jpg", "tif", "webp", "bmp"])
+def test_large_photographs_are_read_without_a_word_and_too_large_ones_refused(tmp_path, monkeypatch, recwarn, kind):
+    Image.new("RGB", (150, 100)).save(tmp_path / f"large.{kind}")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10_000)
-    assert read_photo(tmp_path / "large.png").shape == (3, 100, 150)
+    assert read_photo(tmp_path / f"large.{kind}").shape == (3, 100, 150)
     assert not recwarn.list
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 5_000)
     with pytest.raises(ValueError, match="too large to open: more than"):
-        read_photo(tmp_path / "large.png")
+        read_photo(tmp_path / f"large.{kind}")
 
 
 def test_grey_and_cmyk_with_an_rgb_profile_are_expanded_first(tmp_path, colors):

@@ -291,7 +291,8 @@ function replaceRemoved() {
   }
 }
 
-// %date:yyyy-MM-dd% and %Node.widget%, which core replaces in what is sent for its own nodes only; the workflow keeps them.
+// %date:yyyy-MM-dd% and %Node.widget%, which core replaces in what is sent for its own nodes only; the workflow keeps
+// them.
 function fillInPrefix(node) {
   const prefix = node.widgets.find(({ name }) => name === "filename_prefix");
   prefix.serializeValue = () => window.comfyAPI.utils.applyTextReplacements(app, prefix.value);
@@ -312,9 +313,9 @@ function warn({ detail: { node: id, text } }) {
   const node = nodeAt(id);
   app.extensionManager.toast.add({ severity: "warn", summary: node?.title ?? "GenPhoto", detail: text, life: 20000 });
   if (!node) return;
-  forget(node);
+  const sentences = [...new Set([...forget(node).split("\n"), ...text.split("\n")])].filter(Boolean); // of this run
   const element = Object.assign(document.createElement("div"), { className: "genphoto-warning" });
-  const words = element.appendChild(Object.assign(document.createElement("p"), { textContent: text }));
+  const words = element.appendChild(Object.assign(document.createElement("p"), { textContent: sentences.join("\n") }));
   const height = node.size[1];
   const widget = node.addDOMWidget(WARNING, "GENPHOTO_WARNING", element, {
     serialize: false,
@@ -326,13 +327,14 @@ function warn({ detail: { node: id, text } }) {
   new ResizeObserver(() => node.setSize([node.size[0], Math.max(height, node.computeSize()[1])])).observe(words);
 }
 
-// What was said of a node's last run need not be true of the one that starts.
+// Takes the warnings off a node, and returns them: those of its last run need not be true of the one that starts.
 function forget(node) {
-  const said = node?.widgets?.find(({ name }) => name === WARNING);
-  if (!said) return;
-  said.onRemove?.();
-  node.widgets.splice(node.widgets.indexOf(said), 1);
-  node.setSize([node.size[0], said.heightBefore]);
+  const warning = node?.widgets?.find(({ name }) => name === WARNING);
+  if (!warning) return "";
+  warning.onRemove?.();
+  node.widgets.splice(node.widgets.indexOf(warning), 1);
+  node.setSize([node.size[0], warning.heightBefore]);
+  return warning.element.textContent;
 }
 
 // A palette, whenever it is loaded, empties the colors of the sockets that it does not know.
