@@ -290,7 +290,8 @@ def test_bad_photographs_are_refused(image, disparity, message):
 def test_half_precision_depth_of_a_large_photo_does_not_overflow():
     disparity = torch.tensor([[0.01, 5.0]]).expand(2, 2).half()
     camera = Camera(85, 0.5, 100.0)
-    frame = photograph(Photo(torch.full((3, 2, 2), 0.5), disparity, Camera(85)), camera, size=(2000, 2000))
+    taken = Camera(85, 2.0, 100.0)  # a known f-number: squares of radii, of up to 320 px, are subtracted
+    frame = photograph(Photo(torch.full((3, 2, 2), 0.5), disparity, taken), camera, size=(320, 320))
     assert torch.isfinite(frame).all()
 
 
