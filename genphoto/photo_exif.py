@@ -97,7 +97,8 @@ def read_tags(image: Image.Image, path: str | Path) -> ExifTagsRead:
             exif = image.getexif()
             groups["image"] = dict(exif)
             groups["exposure"] = dict(exif.get_ifd(ExifTags.IFD.Exif))
-            groups["interop"] = dict(exif.get_ifd(ExifTags.IFD.Interop))
+            if ExifTags.IFD.Interop in groups["exposure"]:  # Pillow 11.1 takes a missing one for damage
+                groups["interop"] = dict(exif.get_ifd(ExifTags.IFD.Interop))
         except MALFORMED as error:
             wrong = " ".join(str(error).split()) or type(error).__name__
     if wrong or caught:

@@ -361,9 +361,9 @@ def test_a_part_without_all_its_weights_is_refused(weights, tmp_path):
         load_image_model(folder)
     file = folder / "vae" / "diffusion_pytorch_model.safetensors"
     save_file({"decoder.conv_out.bias": torch.zeros(3)}, file, {"format": "pt"})
-    with pytest.raises(
-        ValueError, match=r"vae is not the AutoencoderKL .* weights are missing \(decoder\.conv_in\.bias"
-    ):
+    ours = r"the AutoencoderKL .* weights are missing \(decoder\.conv_in\.bias"
+    of_diffusers = r"a usable AutoencoderKL: .*keys are missing"  # what it says itself, before 0.33
+    with pytest.raises(ValueError, match=rf"vae is not ({ours}|{of_diffusers})"):
         load_image_model(folder)
 
 
@@ -376,7 +376,9 @@ def test_damaged_files_of_an_image_model_are_named_by_their_folder(weights, tmp_
     with pytest.raises(ValueError, match=r"my base/text_encoder is not a usable CLIPTextModel: ."):
         load_image_model(folder)
     file.write_bytes(whole)
-    (folder / "tokenizer" / "tokenizer.json").write_text("[" * 100_000)
+    for name in ("tokenizer.json", "vocab.json"):  # which of them is read depends on the version of transformers
+        if (folder / "tokenizer" / name).exists():
+            (folder / "tokenizer" / name).write_text("[" * 100_000)
     with pytest.raises(ValueError, match=r"my base/tokenizer is not a usable CLIPTokenizer: ."):
         load_image_model(folder)
 
