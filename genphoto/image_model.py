@@ -148,9 +148,12 @@ def _tokenizer(folder: Path) -> CLIPTokenizer:
     if not (folder / "vocab.json").is_file() and not (folder / "tokenizer.json").is_file():
         raise ValueError(f"{folder} holds no vocab.json: it should be the folder tokenizer of SD 1.5.")
     try:
-        return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
     except UNREADABLE as error:
         raise ValueError(f"{folder} is not a usable CLIPTokenizer: {_first_line(error)}") from None
+    if not tokenizer:  # transformers 4.56 gives False for a vocabulary that it cannot read
+        raise ValueError(f"{folder} is not a usable CLIPTokenizer: its vocabulary cannot be read.")
+    return tokenizer
 
 
 def _require_folder(kind: type, folder: Path) -> None:
