@@ -130,16 +130,15 @@ class SweepFiles:
         self, words: str, number: int | None = None, camera: Camera | None = None, workflow: bool = True
     ) -> bytes:
         frame = {"frame": number, "color_temperature_k": camera.color_temperature_k} if camera else {}
-        if number is not None and (reached := self._reached(number - 1)):
+        if number is not None and (reached := self._reached(number - 1, camera)):
             frame["not_reached"] = reached
         comment = {"synthetic_image": self.origin, **frame, "sweep": json.loads(self.sweep.to_json())}
         said = f"Synthetic image, {self.origin}. {words}"
         return exif(said, comment, camera, self.workflow if workflow else {})
 
-    def _reached(self, index: int) -> dict[str, dict[str, float]]:
+    def _reached(self, index: int, camera: Camera) -> dict[str, dict[str, float]]:
         """Setting -> what a frame asks of it, and what is shown in place of that."""
         found = {name: self.sweep.shortfalls(name).get(index) for name in self.sweep.reach}
-        camera = self.sweep.cameras[index]
         return {
             name: {"asked": setting_named(name).read(camera), "reached": value}
             for name, value in found.items()

@@ -100,7 +100,7 @@ def _resample_axis(x: Tensor, dim: int, length: int, step: float, nearest: bool)
     first = (center - 2 * width).floor().long() + 1
     taps = first[:, None] + torch.arange(math.ceil(4 * width))
     distance = (taps - center[:, None]) / width
-    weights, is_near = _keys(distance), (distance.abs() < 1).to(x.device)
+    weights, is_near = _keys(distance), distance.abs() < 1
     weights = (weights / weights.sum(1, keepdim=True)).to(x.dtype).to(x.device)
     taps = taps.clamp(0, size - 1).to(x.device)
     shape = [1] * x.ndim
@@ -109,7 +109,8 @@ def _resample_axis(x: Tensor, dim: int, length: int, step: float, nearest: bool)
     for k in range(taps.shape[1]):  # a tap at a time: peak memory is a few pictures whatever the kernel width
         tap = x.index_select(dim, taps[:, k])
         out = out + tap * weights[:, k].view(shape)
-        darkest = torch.minimum(darkest, torch.where(is_near[:, k].view(shape), tap, math.inf))
+        if is_near[:, k].any():  # known on the CPU: half of the taps of an enlargement are not
+            darkest = torch.minimum(darkest, torch.where(is_near[:, k].view(shape).to(x.device), tap, math.inf))
     return torch.maximum(out, darkest - UNDERSHOOT * darkest.abs())
 
 

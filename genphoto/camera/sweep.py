@@ -126,7 +126,7 @@ class CameraSweep:
     @property
     def limitations(self) -> tuple[str, ...]:
         """A sentence for every setting whose reach the sweep leaves."""
-        sentences = []
+        sentences, cameras = [], self.cameras
         for name in self.reach:
             setting, frames = setting_named(name), self.shortfalls(name)
             if not frames:
@@ -136,7 +136,7 @@ class CameraSweep:
             if low == high:
                 knows, advice = "no camera adapter steers it", "Add the adapter of this setting, or do not sweep it."
             numbers = _listed([str(index + 1) for index in frames])
-            asked = _listed([setting.format(float(f"{setting.read(self.cameras[i]):.4g}")) for i in frames])
+            asked = _listed([setting.format(float(f"{setting.read(cameras[i]):.4g}")) for i in frames])
             shown = " and ".join(dict.fromkeys(map(setting.format, frames.values())))
             what = "frame" if len(frames) == 1 else "frames"
             sentences.append(
