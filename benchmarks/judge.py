@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from genphoto.camera.optics import zoom
 from genphoto.data.dataset import seeded
-from genphoto.data.scenes import BACKGROUNDS, COLORS, FLOORS, SHAPES, Scene, random_scene
+from genphoto.data.scenes.scene import BACKGROUNDS, COLORS, FLOORS, SHAPES, Scene, random_scene
 from genphoto.model.autoencoder import Autoencoder
 
 CLASSES = {"color": tuple(COLORS), "shape": tuple(SHAPES), "floor": FLOORS, "background": BACKGROUNDS}

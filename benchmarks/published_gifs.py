@@ -24,13 +24,13 @@ from tqdm import tqdm
 from genphoto.camera.imaging import simulate
 from genphoto.camera.photo import Photo
 from genphoto.camera.sweep import CameraSweep
-from genphoto.contact_sheet import contact_sheet
-from genphoto.frame_files import read_frames
+from genphoto.files.contact_sheet import contact_sheet
+from genphoto.files.frames import read_frames
+from genphoto.files.photos import read_depth, read_photo
 from genphoto.metrics.measurement import Measurement
 from genphoto.metrics.plot import plot_report
 from genphoto.metrics.published import PublishedScore, published_score
 from genphoto.metrics.sweep_metrics import SweepReport, measure_sweep
-from genphoto.photo_files import read_depth, read_photo
 
 ROOT = Path(__file__).parent.parent
 TABLES = ROOT / "benchmarks" / "PUBLISHED_GIFS.md"

@@ -24,10 +24,10 @@ from genphoto.camera.imaging import simulate
 from genphoto.camera.photo import Photo
 from genphoto.camera.settings import setting_named
 from genphoto.camera.sweep import CameraSweep
-from genphoto.contact_sheet import contact_sheet
 from genphoto.data.dataset import SceneSubject, seeded
-from genphoto.data.scenes import Scene, random_scene
+from genphoto.data.scenes.scene import Scene, random_scene
 from genphoto.embedded import ASSETS, GUIDANCE_SCALE, IMAGE_MODEL, MOTION, camera_path, load_tiny_model
+from genphoto.files.contact_sheet import contact_sheet
 from genphoto.generate import SweepGenerator
 from genphoto.image_model import tiny_image_model
 from genphoto.metrics.sweep_metrics import measure_sweep

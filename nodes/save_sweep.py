@@ -11,8 +11,8 @@ from comfy.cli_args import args
 from comfy_api.latest import io, ui
 
 from ..genphoto.camera.sweep import CameraSweep
-from ..genphoto.exif import ORIGINS
-from ..genphoto.sweep_files import FORMATS, SweepFiles, complete_or_nothing
+from ..genphoto.files.exif import ORIGINS
+from ..genphoto.files.sweeps import FORMATS, SweepFiles, complete_or_nothing
 from . import comfy_host
 from .photographs import to_photo_image
 from .provenance import with_reach_of_makers

@@ -10,15 +10,16 @@ import skimage.data
 import torch
 from PIL import ExifTags, Image
 
-from genphoto import cli, sweep_files
+from genphoto import cli
 from genphoto.camera.imaging import simulate
 from genphoto.camera.photo import Photo
 from genphoto.camera.settings import SETTINGS
 from genphoto.camera.sweep import CameraSweep
 from genphoto.commands.settings import examples
-from genphoto.photo_files import read_photo
+from genphoto.files import sweeps
+from genphoto.files.photos import read_photo
 
-from .test_sweep_files import assert_says
+from .files.test_sweeps import assert_says
 
 HEIGHT, WIDTH = 64, 96
 
@@ -321,7 +322,7 @@ def test_interruption_leaves_nothing(photo, out, capsys, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sweep_files, "contact_sheet", interrupted)  # as if Ctrl-C came after all frames were rendered
+    monkeypatch.setattr(sweeps, "contact_sheet", interrupted)  # as if Ctrl-C came after all frames were rendered
     assert run(photo, *ZOOM, "--out", out) == 130
     assert "Traceback" not in capsys.readouterr().err
     assert not out.parent.exists()

@@ -15,7 +15,7 @@ from genphoto.camera.imaging import simulate
 from genphoto.camera.photo import Photo
 from genphoto.camera.sweep import CameraSweep
 from genphoto.commands import evaluate
-from genphoto.frame_files import PICTURES, frame_files, read_frames
+from genphoto.files.frames import PICTURES, frame_files, read_frames
 from genphoto.metrics.perceptual import Lpips
 
 from .tiny_clip import write_tiny_clip

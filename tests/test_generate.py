@@ -29,8 +29,8 @@ from genphoto.model.config import Architecture
 from genphoto.model.diffusers_host import LiftedUNet
 from genphoto.model.lift import CameraMerges, Lift
 
+from .files.test_sweeps import assert_says, exif_of
 from .random_weights import random_
-from .test_sweep_files import assert_says, exif_of
 
 TINY = Architecture(channels=(32, 64), heads=4, encoder_blocks=1, image_size=(64, 96), text_width=32)
 SWEEP = CameraSweep({"focal_length": [24, 35, 50]})

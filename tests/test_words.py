@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from docs.make_help_pictures import PICTURES
 from genphoto.embedded import load_tiny_model
+from tools.make_help_pictures import PICTURES
 
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "web" / "docs"

@@ -15,7 +15,6 @@ from .value_text import chosen, spellings, split_values
 
 if TYPE_CHECKING:
     from .photo import Photo
-    from .sweep import CameraSweep
 
 Progress = Callable[[float], None]
 
@@ -54,7 +53,7 @@ class CameraSetting:
         format: value -> the words on a contact sheet.
         prompt: value -> the text whose CLIP features are differenced.
         phrase: value -> the words that ask an ordinary image model for it, as the paper asks its baselines.
-        prior: coarse physical prior, (sweep, (H, W)) -> (F,3,H,W).
+        prior: coarse physical prior, (cameras, base camera, (H, W)) -> (F,3,H,W).
         sample: (count, generator) -> values (count,) for training.
         magnification: value -> how large things are in the picture, up to a factor.
         published: the same as the released adapters know it; None where there is no released adapter.
@@ -73,7 +72,7 @@ class CameraSetting:
     format: Callable[[float], str]
     prompt: Callable[[float], str]
     phrase: Callable[[float], str]
-    prior: Callable[[CameraSweep, tuple[int, int]], Tensor]
+    prior: Callable[[Sequence[Camera], Camera, tuple[int, int]], Tensor]
     sample: Callable[[int, Generator], Tensor]
     magnification: Callable[[float], float] = lambda value: 1.0
     published: Published | None = None

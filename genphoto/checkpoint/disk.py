@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ..whole_file import whole_file
+from ..files.whole_file import whole_file
 
 AGAIN = "Download it again and compare its size with the one on the download page."
 # What the readers of torch.save's formats raise where bytes are missing or wrong.

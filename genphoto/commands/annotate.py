@@ -7,8 +7,8 @@ import argparse
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from ..files.photos import DEPTH_KINDS
 from ..optional_packages import set_aside_broken_torchvision
-from ..photo_files import DEPTH_KINDS
 from .arguments import chosen_device, file_path
 
 EXAMPLES = """examples:
@@ -54,7 +54,7 @@ def annotate_folder(args: argparse.Namespace) -> None:
     if args.depth_kind and not args.depth:
         raise ValueError("--depth-kind describes a depth estimator. Give it by --depth MODEL.")
     device = chosen_device(args.device)
-    from ..data.annotate import annotate, find_gaps, load_captioner, load_depth_estimator
+    from ..data.photos.annotate import annotate, find_gaps, load_captioner, load_depth_estimator
 
     gaps = find_gaps(args.folder, captions=bool(args.captioner), depths=bool(args.depth))
     if not gaps:

@@ -17,17 +17,17 @@ from tqdm import tqdm
 
 from ..camera.setting import Progress
 from ..camera.sweep import CameraSweep
-from ..contact_sheet import contact_sheet
-from ..frame_files import merged_frames, read_frames
+from ..files.contact_sheet import contact_sheet
+from ..files.frames import merged_frames, read_frames
+from ..files.photos import DEPTH_KINDS, read_depth
+from ..files.sweeps import SWEEP
+from ..files.whole_file import whole_file
 from ..metrics.following import PUBLISHED_CLIP, Following, clip_following, require_prompt
 from ..metrics.perceptual import BACKBONES, Lpips, adjacent_lpips, compensated_lpips, lpips_distance
 from ..metrics.plot import plot_report
 from ..metrics.report_page import Entry, report_page
 from ..metrics.sweep_metrics import measure_sweep
 from ..optional_packages import set_aside_broken_torchvision
-from ..photo_files import DEPTH_KINDS, read_depth
-from ..sweep_files import SWEEP
-from ..whole_file import whole_file
 from .arguments import DISTANCE_M, file_path
 from .sweep_arguments import add_sweep_arguments, read_sweep, read_values, sweep_in
 

@@ -17,11 +17,11 @@ from .. import checkpoint
 from ..camera.settings import SETTINGS, setting_named
 from ..camera.sweep import CameraSweep
 from ..embedded import GUIDANCE_SCALE, MOTION, camera_path, load_tiny_model
-from ..exif import GENERATED
+from ..files.exif import GENERATED
+from ..files.sweeps import SweepFiles
 from ..model.config import MOST_STEPS, MOST_STRENGTH
 from ..model.differential import setting_values, steered_setting
 from ..optional_packages import set_aside_broken_torchvision
-from ..sweep_files import SweepFiles
 from .arguments import chosen_device, file_path, number, picture_size, seed_number, typed
 from .output_folder import add_output_arguments, output_folder
 from .sweep_arguments import add_sweep_arguments, read_sweep, read_values

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..sweep_files import complete_or_nothing
+from ..files.sweeps import complete_or_nothing
 from .arguments import file_path
 
 

@@ -19,9 +19,9 @@ from ..camera.photo import Photo
 from ..camera.sensor import SENSORS, sensor_named
 from ..camera.settings import setting_named
 from ..camera.sweep import CameraSweep
-from ..exif import SIMULATED
-from ..photo_files import DEPTH_KINDS, read_camera, read_depth, read_photo
-from ..sweep_files import SweepFiles
+from ..files.exif import SIMULATED
+from ..files.photos import DEPTH_KINDS, read_camera, read_depth, read_photo
+from ..files.sweeps import SweepFiles
 from .arguments import DISTANCE_M, chosen_device, file_path, number, picture_size, seed_number, typed
 from .output_folder import add_output_arguments, output_folder
 from .sweep_arguments import add_sweep_arguments, read_sweep, read_values

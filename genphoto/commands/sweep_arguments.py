@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..camera.settings import SETTINGS, setting_named
 from ..camera.sweep import MOST_FRAMES, CameraSweep
-from ..text_files import read_text
+from ..files.texts import read_text
 from .arguments import file_path, number
 
 SPACINGS = {"linear": CameraSweep.linear, "stops": CameraSweep.stops}

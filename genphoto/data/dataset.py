@@ -15,7 +15,7 @@ from ..camera.imaging import photograph, simulate
 from ..camera.photo import Photo
 from ..camera.setting import CameraSetting
 from ..camera.sweep import CameraSweep
-from .scenes import Scene, random_scene
+from .scenes.scene import Scene, random_scene
 
 SCENE_SIZE = (384, 576)  # a third of it, at 70 mm, still fills a frame of 128x192
 

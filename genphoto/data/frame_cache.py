@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 
 from ..camera.setting import CameraSetting
 from ..camera.sweep import CameraSweep
-from ..whole_file import whole_file
+from ..files.whole_file import whole_file
 from .dataset import DifferentialDataset, SweepExample
 
 BLOCK = 64  # examples per file: what an interruption can lose

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
-from ..contact_sheet import INK, PAPER
+from ..files.contact_sheet import INK, PAPER
 from .measurement import Measurement
 from .sweep_metrics import QUANTITIES, SweepReport
 

@@ -103,4 +103,4 @@ def coarse_prior(
     """The setting's coarse prior (F,3,H,W), as `physical` optics or as the `published` adapters learned it."""
     if variant == "published":
         return setting.published.prior(values, size)
-    return setting.prior(sweep, size)
+    return setting.prior(sweep.cameras, sweep.base, size)

@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-from ..text_files import read_text
+from ..files.texts import read_text
 from .config import DataConfig, ModelConfig, StageConfig, TrainConfig
 
 RECIPES = Path(__file__).parent / "recipes"

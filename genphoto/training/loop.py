@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from ..whole_file import whole_file
+from ..files.whole_file import whole_file
 from .config import StageConfig
 from .examples import StepSampler, TrainingExamples, collate
 from .optimizers import optimizers_of

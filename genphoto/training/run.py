@@ -18,7 +18,7 @@ from tqdm import tqdm
 from ..camera.settings import setting_named
 from ..data.dataset import DifferentialDataset, ProceduralScenes, SubjectSource
 from ..data.frame_cache import FrameCache, LatentCache
-from ..data.photo_folder import PhotoFolder
+from ..data.photos.folder import PhotoFolder
 from .config import DataConfig, StageConfig, TrainConfig
 from .examples import Examples, TrainingExamples
 from .export import export

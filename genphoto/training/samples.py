@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
-from ..contact_sheet import contact_sheet
+from ..files.contact_sheet import contact_sheet
 from ..model.diffusers_host import LiftedUNet
 from ..sampling import sample
 from .config import TrainConfig

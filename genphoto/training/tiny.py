@@ -9,7 +9,7 @@ from diffusers import UNet2DConditionModel
 from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from ..data.scenes import WORDS
+from ..data.scenes.scene import WORDS
 from ..image_model import ImageModel
 from ..model.autoencoder import Autoencoder, AutoencoderSizes
 from ..model.config import TINY

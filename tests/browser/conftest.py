@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from ..comfy.checkout import find, find_or_reason
-from .frontend import SLOW, chromium, opened
-from .server import running
+from tools.checkout import find
+from tools.frontend import SLOW, chromium, opened
+from tools.server import running
+
+from ..comfy.inner_run import find_or_reason
 
 HERE = Path(__file__).parent
 PACK = HERE.parent.parent

@@ -45,7 +45,7 @@ def test_words_are_complete(setting):
 @pytest.mark.parametrize("size", [(256, 384), (17, 9)])
 def test_the_prior_tells_the_values_apart(setting, size):
     sweep = CameraSweep.linear(setting.name, *setting.domain, 4)
-    prior = setting.prior(sweep, size)
+    prior = setting.prior(sweep.cameras, sweep.base, size)
     assert prior.shape == (4, 3, *size)
     assert prior.dtype == torch.float32
     assert torch.isfinite(prior).all()
@@ -61,7 +61,7 @@ def test_samples_lie_in_the_domain_and_follow_the_generator(setting):
 
 def test_field_of_view_is_the_share_that_is_seen():
     sweep = CameraSweep({"focal_length": [24, 48]})
-    prior = sweep.settings[0].prior(sweep, (100, 200))
+    prior = sweep.settings[0].prior(sweep.cameras, sweep.base, (100, 200))
     assert prior[0].min() == 1
     assert prior[1].mean().item() == pytest.approx(0.25)
     assert prior[1, 0, 50].tolist() == [0.0] * 50 + [1.0] * 100 + [0.0] * 50
@@ -69,12 +69,12 @@ def test_field_of_view_is_the_share_that_is_seen():
 
 def test_exposure_prior_doubles_with_the_time():
     sweep = CameraSweep({"shutter_speed": [0.25, 0.5, 1.0]})
-    assert sweep.settings[0].prior(sweep, (1, 1))[:, 0, 0, 0].tolist() == [0.5, 1, 2]
+    assert sweep.settings[0].prior(sweep.cameras, sweep.base, (1, 1))[:, 0, 0, 0].tolist() == [0.5, 1, 2]
 
 
 def test_white_prior_is_neutral_at_the_base_and_warm_below():
     sweep = CameraSweep({"color_temperature": [6504, 3000]}, Camera())
-    neutral, warm = sweep.settings[0].prior(sweep, (1, 1))[:, :, 0, 0]
+    neutral, warm = sweep.settings[0].prior(sweep.cameras, sweep.base, (1, 1))[:, :, 0, 0]
     assert neutral.tolist() == [1, 1, 1]
     assert warm[0] > warm[1] > warm[2]
 
@@ -96,7 +96,7 @@ FOCUS_DISTANCE = CameraSetting(
     write=lambda camera, m: replace(camera, focus_distance_m=m),
     format=lambda m: f"{m:g} m", prompt=lambda m: f"<focus: {m}>",
     phrase=lambda m: f"with focus at {m:g} m",
-    prior=lambda sweep, size: torch.tensor([1 / c.focus_distance_m for c in sweep.cameras])[:, None, None, None]
+    prior=lambda cameras, base, size: torch.tensor([1 / c.focus_distance_m for c in cameras])[:, None, None, None]
     .expand(-1, 3, *size),
     sample=lambda count, generator: 0.5 + 9.5 * torch.rand(count, generator=generator),
     units={"m": 1.0, "cm": 0.01},

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from .checkout import REPORTS, Checkout, find, find_or_reason, run_tests
+from tools.checkout import Checkout, find
+
+from .inner_run import REPORTS, find_or_reason, run_tests
 
 HERE = Path(__file__).parent
 PACK = HERE.parent.parent

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from ..test_sweep_files import exif_of
+from ..files.test_sweeps import exif_of
 from .test_embedded_model import graph
 from .test_lift_sampling import chained
 from .test_metrics_nodes import METRICS

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ..test_sweep_files import assert_says, exif_of
+from ..files.test_sweeps import assert_says, exif_of
 from .test_physics_nodes import graph, photo  # noqa: F401  photo is a fixture
 
 SAVE = {

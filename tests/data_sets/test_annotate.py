@@ -13,9 +13,9 @@ from PIL import Image
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from genphoto.cli import main
-from genphoto.data.annotate import annotate, find_gaps, load_captioner, load_depth_estimator
-from genphoto.data.photo_folder import PhotoFolder
-from genphoto.photo_files import read_photo
+from genphoto.data.photos.annotate import annotate, find_gaps, load_captioner, load_depth_estimator
+from genphoto.data.photos.folder import PhotoFolder
+from genphoto.files.photos import read_photo
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[DEC]", "a", "red", "ball", "on", "grass"]
 SPECIAL = {"pad_token_id": 0, "eos_token_id": 3, "bos_token_id": 4}

@@ -12,7 +12,7 @@ from PIL import Image
 from genphoto.camera.settings import setting_named
 from genphoto.data.dataset import DifferentialDataset, ProceduralScenes
 from genphoto.data.frame_cache import BLOCK, FrameCache, LatentCache
-from genphoto.data.photo_folder import PhotoFolder
+from genphoto.data.photos.folder import PhotoFolder
 
 SIZE = (32, 48)
 

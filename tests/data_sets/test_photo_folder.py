@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from genphoto.data.photo_folder import PhotoFolder, list_photos
+from genphoto.data.photos.folder import PhotoFolder, list_photos
 
 SIZE = (6, 8)
 

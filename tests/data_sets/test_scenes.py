@@ -6,8 +6,8 @@ import torch
 from torch.nn.functional import avg_pool2d
 
 from genphoto.camera.optics import zoom
-from genphoto.data.rays import COS, SIN
-from genphoto.data.scenes import BACKGROUNDS, COLORS, FLOORS, SHAPES, WORDS, Scene, Thing, random_scene
+from genphoto.data.scenes.rays import COS, SIN
+from genphoto.data.scenes.scene import BACKGROUNDS, COLORS, FLOORS, SHAPES, WORDS, Scene, Thing, random_scene
 
 SMALL = (192, 288)
 

@@ -12,9 +12,9 @@ from genphoto.camera.imaging import simulate
 from genphoto.camera.photo import Photo
 from genphoto.camera.settings import SETTINGS
 from genphoto.camera.sweep import CameraSweep
+from genphoto.files.photos import read_depth, read_photo
 from genphoto.metrics.sweep_metrics import QUANTITIES, measure_sweep
 from genphoto.metrics.zoom import measure_zoom
-from genphoto.photo_files import read_depth, read_photo
 
 DOCS = Path(__file__).parents[2] / "docs"
 

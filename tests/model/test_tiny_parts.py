@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from genphoto.data.scenes import WORDS
+from genphoto.data.scenes.scene import WORDS
 from genphoto.embedded import load_tiny_model
 from genphoto.model.autoencoder import Autoencoder, AutoencoderSizes, reconstruction_loss
 from genphoto.model.noise import drawn_apart, sweep_noise

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Generator, Tensor
@@ -11,10 +11,6 @@ from torch import Generator, Tensor
 from ..camera import LIMITS, Camera
 from ..optics import blur_parameter
 from ..setting import CameraSetting
-
-if TYPE_CHECKING:
-    from ..sweep import CameraSweep
-
 
 PORTRAIT = Camera(focal_length_mm=85.0)
 
@@ -25,9 +21,9 @@ def with_f_number(camera: Camera, f_number: float) -> Camera:
     return replace(camera, f_number=f_number, exposure_time_s=time_s)
 
 
-def blur_map(sweep: CameraSweep, size: tuple[int, int]) -> Tensor:
+def blur_map(cameras: Sequence[Camera], base: Camera, size: tuple[int, int]) -> Tensor:
     """Blur radius of a point at infinity over 30 px in a frame of 384 px, (F,3,H,W): linear in K, in 1 / f-number."""
-    radii = torch.tensor([blur_parameter(camera) / 30 for camera in sweep.cameras], dtype=torch.float32)
+    radii = torch.tensor([blur_parameter(camera) / 30 for camera in cameras], dtype=torch.float32)
     return radii[:, None, None, None].expand(-1, 3, *size)
 
 

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from .. import published
-from ..camera import LIMITS
+from ..camera import LIMITS, Camera
 from ..colorimetry import kelvin_gains
 from ..setting import CameraSetting, Published
 
-if TYPE_CHECKING:
-    from ..sweep import CameraSweep
 
-
-def white_gains(sweep: CameraSweep, size: tuple[int, int]) -> Tensor:
+def white_gains(cameras: Sequence[Camera], base: Camera, size: tuple[int, int]) -> Tensor:
     """Linear RGB of what the base camera saw as white, (F,3,H,W)."""
-    base = sweep.base
-    gains = [
-        kelvin_gains(c.color_temperature_k, base.color_temperature_k, c.tint_duv, base.tint_duv) for c in sweep.cameras
-    ]
+    gains = [kelvin_gains(c.color_temperature_k, base.color_temperature_k, c.tint_duv, base.tint_duv) for c in cameras]
     return torch.stack(gains).float()[:, :, None, None].expand(-1, -1, *size)
 
 

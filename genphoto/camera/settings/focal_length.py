@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from .. import published
-from ..camera import LIMITS
+from ..camera import LIMITS, Camera
 from ..setting import CameraSetting, Published
 
-if TYPE_CHECKING:
-    from ..sweep import CameraSweep
 
-
-def field_of_view(sweep: CameraSweep, size: tuple[int, int]) -> Tensor:
+def field_of_view(cameras: Sequence[Camera], base: Camera, size: tuple[int, int]) -> Tensor:
     """Share of each pixel of the base frame that a frame sees, (F,3,H,W): the base frame's central f_base / f."""
     masks = []
-    for camera in sweep.cameras:
-        ratio = sweep.base.focal_length_mm / camera.focal_length_mm
+    for camera in cameras:
+        ratio = base.focal_length_mm / camera.focal_length_mm
         rows, columns = ((ratio * n / 2 + 0.5 - (torch.arange(n) + 0.5 - n / 2).abs()).clamp(0, 1) for n in size)
         masks.append(rows[:, None] * columns)
     return torch.stack(masks)[:, None].expand(-1, 3, -1, -1)

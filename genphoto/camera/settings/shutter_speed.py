@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from .. import published
-from ..camera import LIMITS
+from ..camera import LIMITS, Camera
 from ..optics import light_ev
 from ..setting import CameraSetting, Published
 
-if TYPE_CHECKING:
-    from ..sweep import CameraSweep
 
-
-def exposure_scale(sweep: CameraSweep, size: tuple[int, int]) -> Tensor:
+def exposure_scale(cameras: Sequence[Camera], base: Camera, size: tuple[int, int]) -> Tensor:
     """Light relative to the base camera, (F,3,H,W): doubles with the time."""
-    scales = torch.tensor([2.0 ** light_ev(camera, sweep.base) for camera in sweep.cameras], dtype=torch.float32)
+    scales = torch.tensor([2.0 ** light_ev(camera, base) for camera in cameras], dtype=torch.float32)
     return scales[:, None, None, None].expand(-1, 3, *size)
 
 

@@ -1,6 +1,6 @@
 """Makes tiny_sweeps.jpg: a scene of the embedded model under every setting, seed 0, by the command line.
 
-python docs/make_tiny_sweeps.py
+python -m tools.make_tiny_sweeps
 """
 
 import tempfile
@@ -36,4 +36,4 @@ def make(out: Path) -> None:
 
 
 if __name__ == "__main__":
-    make(Path(__file__).parent / "tiny_sweeps.jpg")
+    make(Path(__file__).parent.parent / "docs" / "tiny_sweeps.jpg")

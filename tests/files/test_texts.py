@@ -5,7 +5,7 @@ import codecs
 import pytest
 
 from genphoto.camera.sweep import CameraSweep
-from genphoto.text_files import read_text
+from genphoto.files.texts import read_text
 
 SWEEP = CameraSweep({"focal_length": [24, 35]})
 

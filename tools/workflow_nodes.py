@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from genphoto.exif import GENERATED
+from genphoto.files.exif import GENERATED
 
 MUTED = 2  # ComfyUI's mode of a node that does not run
 RELEASE = "https://huggingface.co/pandaphd/generative_photography/resolve/main/weights/"

@@ -11,8 +11,8 @@ import torch
 from PIL import Image, ImageSequence
 from torch import Tensor
 
-from .photo_files import UNREADABLE, read_photo, without_pillows_words
-from .sweep_files import ANIMATION, SHEET
+from .photos import UNREADABLE, read_photo, without_pillows_words
+from .sweeps import ANIMATION, SHEET
 
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 ANIMATIONS = ("GIF", "WEBP", "PNG")

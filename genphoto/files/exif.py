@@ -14,8 +14,8 @@ import PIL
 from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import IFDRational
 
-from . import __version__
-from .camera.camera import Camera
+from .. import __version__
+from ..camera.camera import Camera
 
 SOFTWARE = f"ComfyUI-GenPhoto {__version__}"
 

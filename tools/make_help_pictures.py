@@ -1,6 +1,6 @@
 """Makes the pictures of the nodes' help pages, web/docs/*.webp: all, or those of the node ids named.
 
-    python docs/make_help_pictures.py [NODE_ID ...]
+    python -m tools.make_help_pictures [NODE_ID ...]
 
 Those with generated pictures run the embedded model, half a minute each; install with '.[generate]'.
 """
@@ -19,18 +19,18 @@ from genphoto.camera.imaging import simulate
 from genphoto.camera.photo import Photo
 from genphoto.camera.sweep import CameraSweep
 from genphoto.cli import main as genphoto
-from genphoto.contact_sheet import INK, PAPER, to_picture
-from genphoto.data.scenes import Scene
-from genphoto.data.shapes import Thing
-from genphoto.exif import SIMULATED
+from genphoto.data.scenes.scene import Scene
+from genphoto.data.scenes.shapes import Thing
+from genphoto.files.contact_sheet import INK, PAPER, to_picture
+from genphoto.files.exif import SIMULATED
+from genphoto.files.photos import read_depth, read_photo
+from genphoto.files.sweeps import SweepFiles
 from genphoto.metrics.baselines import baseline_prompts
 from genphoto.metrics.plot import plot_report
 from genphoto.metrics.sweep_metrics import measure_sweep
-from genphoto.photo_files import read_depth, read_photo
-from genphoto.sweep_files import SweepFiles
 
-HERE = Path(__file__).parent
-PAGES = HERE.parent / "web" / "docs"
+ROOT = Path(__file__).parent.parent
+DOCS, PAGES = ROOT / "docs", ROOT / "web" / "docs"
 WIDTH_PX, TEXT_PX, GAP_PX = 720, 22, 8  # twice what the help panel shows, for sharp screens
 NEAR_M, FAR_M = 0.366, 0.8  # of sample_depth.png
 CUP, FLOOR = (0.48, 0.5), (0.04, 0.05)  # points of sample.jpg
@@ -51,8 +51,8 @@ SCENE = Scene((Thing("red", "ball", 0.0, 2.0, 0.45), Thing("blue", "box", 0.45, 
 
 def coffee(camera: Camera = PORTRAIT) -> Photo:
     """The sample photograph, taken by this camera."""
-    image = read_photo(HERE / "sample.jpg")
-    return Photo(image, read_depth(HERE / "sample_depth.png", image.shape[1:], near_m=NEAR_M, far_m=FAR_M), camera)
+    image = read_photo(DOCS / "sample.jpg")
+    return Photo(image, read_depth(DOCS / "sample_depth.png", image.shape[1:], near_m=NEAR_M, far_m=FAR_M), camera)
 
 
 def refocused(photo: Photo, sweep: CameraSweep, point: tuple[float, float], **options: object) -> Tensor:
@@ -131,7 +131,7 @@ def priors() -> Image.Image:
     rows = []
     for setting, values in SWEEPS.items():
         sweep = CameraSweep({setting: values})
-        seen = sweep.settings[0].prior(sweep, (96, 144))
+        seen = sweep.settings[0].prior(sweep.cameras, sweep.base, (96, 144))
         rows.append((seen / seen.max(), sweep.labels))
     return sheet(rows)
 

@@ -1,6 +1,6 @@
 """Makes first_sweep.jpg, app_mode.jpg and viewer_side_by_side.jpg: templates after a run, in ComfyUI's own frontend.
 
-python -m docs.make_screenshots
+python -m tools.make_screenshots
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ import json
 
 from PIL import Image
 
-from tests.browser.frontend import Frontend
-
+from .frontend import Frontend
 from .make_workflows import ROOT, put_photograph, screenshot, started
 
 WIDTH = 1280  # [px]

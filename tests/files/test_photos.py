@@ -11,7 +11,7 @@ import tifffile
 import torch
 from PIL import Image, ImageCms
 
-from genphoto.photo_files import read_depth, read_photo
+from genphoto.files.photos import read_depth, read_photo
 
 
 @pytest.fixture

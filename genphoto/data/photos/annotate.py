@@ -15,11 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..camera.photo import disparity_from_depth, disparity_from_relative
-from ..contact_sheet import to_picture
-from ..photo_files import DEPTH_KINDS, read_photo
-from ..whole_file import whole_file
-from .photo_folder import MissingCaption, PhotoFiles, list_photos
+from ...camera.photo import disparity_from_depth, disparity_from_relative
+from ...files.contact_sheet import to_picture
+from ...files.photos import DEPTH_KINDS, read_photo
+from ...files.whole_file import whole_file
+from .folder import MissingCaption, PhotoFiles, list_photos
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

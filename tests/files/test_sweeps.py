@@ -11,15 +11,15 @@ import pytest
 import torch
 from PIL import ExifTags, Image
 
-from genphoto import sweep_files
 from genphoto.camera.camera import Camera
 from genphoto.camera.sensor import sensor_named
 from genphoto.camera.settings import SETTINGS
 from genphoto.camera.sweep import CameraSweep
-from genphoto.exif import GENERATED, ORIGINS, SIMULATED, exif
-from genphoto.frame_files import frame_files, read_frames
-from genphoto.photo_files import read_camera, read_photo
-from genphoto.sweep_files import FORMATS, SweepFiles, complete_or_nothing
+from genphoto.files import sweeps
+from genphoto.files.exif import GENERATED, ORIGINS, SIMULATED, exif
+from genphoto.files.frames import frame_files, read_frames
+from genphoto.files.photos import read_camera, read_photo
+from genphoto.files.sweeps import FORMATS, SweepFiles, complete_or_nothing
 
 WORKFLOW = {"prompt": '{"1": {"class_type": "Ö"}}'.encode("ascii", "backslashreplace").decode(), "workflow": "{}"}
 ZOOM = CameraSweep({"focal_length": [24, 35.5, 70]})
@@ -206,7 +206,7 @@ def test_jpeg_keeps_color_from_pixel_to_pixel(tmp_path):
 
 def test_files_that_do_not_tell_their_camera_are_refused(tmp_path, monkeypatch):
     """As by Pillow before 11.1, which drops the tags of the exposure."""
-    monkeypatch.setattr(sweep_files, "exif", lambda *_: exif("", {}, None, {}))
+    monkeypatch.setattr(sweeps, "exif", lambda *_: exif("", {}, None, {}))
     with pytest.raises(ValueError, match=r"writes no camera into EXIF.*install pillow 11\.1"):
         written(tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..camera.camera import Camera
-from ..camera.photo import Photo
+from ...camera.camera import Camera
+from ...camera.photo import Photo
 from .rays import COS, SIN, project
 from .shapes import COLORS, HALF_WIDTH, SHAPES, Light, Thing, paint
 from .textures import FLOOR_TEXTURES, SKY_TEXTURES, WALL_TEXTURES, Look, Plane, tile_of_noise

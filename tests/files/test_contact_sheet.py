@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from genphoto.contact_sheet import PAPER, contact_sheet
+from genphoto.files.contact_sheet import PAPER, contact_sheet
 
 
 def flat_frames(count: int, height: int = 40, width: int = 60) -> torch.Tensor:

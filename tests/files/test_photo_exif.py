@@ -8,9 +8,9 @@ import pytest
 import torch
 from PIL import Image, ImageCms, TiffImagePlugin
 
-from genphoto.data.photo_folder import PhotoFolder
-from genphoto.frame_files import read_frames
-from genphoto.photo_files import read_camera, read_depth, read_photo
+from genphoto.data.photos.folder import PhotoFolder
+from genphoto.files.frames import read_frames
+from genphoto.files.photos import read_camera, read_depth, read_photo
 
 TAGS = {
     "FNumber": 0x829D,

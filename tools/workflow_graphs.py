@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from genphoto.exif import SIMULATED
+from genphoto.files.exif import SIMULATED
 
 from .workflow_nodes import (
     SAME_SEED,

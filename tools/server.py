@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from ..comfy.checkout import Checkout
+from .checkout import Checkout
 
 STARTS_WITHIN = 600  # [s], on a busy machine; 20 on a quiet one
 SETTINGS = {  # of someone who has used ComfyUI before: no template browser, no tour; text at every zoom

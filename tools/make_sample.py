@@ -2,7 +2,7 @@
 
 A plane in perspective has a disparity 1/z that is affine in pixel coordinates, and a parallel plane at the height h has
 the table's disparity times H / (H - h), H being the camera's height. So it is enough to draw heights above the table.
-    python docs/make_sample.py
+    python -m tools.make_sample
 """
 
 import sys
@@ -12,7 +12,7 @@ import numpy as np
 import skimage.data
 from PIL import Image, ImageDraw
 
-HERE = Path(__file__).parent
+DOCS = Path(__file__).parent.parent / "docs"
 NEAR_M, FAR_M = 0.36, 0.80  # limits of the map, from a saucer of 12.5 cm seen through 85 mm
 FINE = 8  # outlines are drawn at 8 times the resolution
 CAMERA_CM = 36.0  # height of the camera above the table
@@ -88,9 +88,9 @@ def main() -> None:
     disparity = (table * CAMERA_CM / (CAMERA_CM - height)).clip(1 / FAR_M, 1 / NEAR_M)
     low, high = disparity.min(), disparity.max()
     Image.fromarray(((disparity - low) / (high - low) * 65535).round().astype(np.uint16)).save(
-        HERE / "sample_depth.png"
+        DOCS / "sample_depth.png"
     )
-    photo.save(HERE / "sample.jpg", quality=92, subsampling=0, optimize=True)
+    photo.save(DOCS / "sample.jpg", quality=92, subsampling=0, optimize=True)
     sys.stdout.write(f"--near {1 / high:.3f} --far {1 / low:.3f}\n")
 
 

@@ -19,8 +19,8 @@ import torch
 from PIL import Image, ImageCms
 from torch import Tensor
 
-from .camera.colorimetry import adobe_rgb_to_srgb
-from .camera.photo import disparity_from_depth, disparity_from_relative, disparity_from_relative_distance, grey_of
+from ..camera.colorimetry import adobe_rgb_to_srgb
+from ..camera.photo import disparity_from_depth, disparity_from_relative, disparity_from_relative_distance, grey_of
 from .photo_exif import ExifTagsRead, PhotoCamera, camera_of, is_adobe_rgb, read_tags, say_once, upright
 
 PROFILE_MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}  # ICC color space -> Pillow's

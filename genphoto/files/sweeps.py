@@ -18,10 +18,10 @@ import torch.nn.functional as F
 from PIL import Image, PngImagePlugin
 from torch import Tensor
 
+from ..camera.camera import Camera
+from ..camera.settings import setting_named
+from ..camera.sweep import CameraSweep
 from .animation import animated_webp
-from .camera.camera import Camera
-from .camera.settings import setting_named
-from .camera.sweep import CameraSweep
 from .contact_sheet import contact_sheet, to_picture
 from .exif import BYTES_IN_JPEG, exif, require_camera_tags, xmp
 

@@ -17,8 +17,8 @@ from typing import Any
 
 from PIL import ExifTags, Image
 
-from .camera.camera import LIMITS
-from .camera.sensor import FULL_FRAME_DIAGONAL_MM
+from ..camera.camera import LIMITS
+from ..camera.sensor import FULL_FRAME_DIAGONAL_MM
 
 log = logging.getLogger(__name__)
 

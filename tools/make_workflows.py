@@ -1,6 +1,6 @@
 """Makes workflows/*.json with their thumbnails and subgraphs/*.json, in ComfyUI's own frontend.
 
-    python -m docs.make_workflows [--thumbnails] [NAME ...]
+    python -m tools.make_workflows [--thumbnails] [NAME ...]
 
 All, or those whose names contain a NAME. `--thumbnails` keeps the graphs and only runs them again, as after a training
 of the embedded model. Needs what tests/browser needs: a ComfyUI, Chromium, and '.[test]'.
@@ -22,10 +22,9 @@ from tempfile import TemporaryDirectory
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from tests.browser.frontend import Frontend, opened
-from tests.browser.server import running
-from tests.comfy.checkout import find
-
+from .checkout import find
+from .frontend import Frontend, opened
+from .server import running
 from .workflow_graphs import BLUEPRINTS, WORKFLOWS
 from .workflow_nodes import Blueprint, Workflow
 

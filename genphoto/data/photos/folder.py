@@ -20,11 +20,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..camera.imaging import simulate
-from ..camera.photo import Photo, disparity_from_relative
-from ..camera.sweep import CameraSweep
-from ..photo_files import DEPTH_KINDS, read_depth, read_photo
-from ..text_files import read_text
+from ...camera.imaging import simulate
+from ...camera.photo import Photo, disparity_from_relative
+from ...camera.sweep import CameraSweep
+from ...files.photos import DEPTH_KINDS, read_depth, read_photo
+from ...files.texts import read_text
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""Folders of photographs as training data, with captions and depth."""
