@@ -179,7 +179,9 @@ def smooth(planes: Tensor, sigma_px: float, reach_px: int | None = None) -> Tens
     reach = reach_px or math.ceil(3 * sigma_px)
     taps = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, dtype=torch.float32) / sigma_px) ** 2).to(planes)
     taps = taps / taps.sum()
-    x = planes.reshape(-1, 1, *planes.shape[-2:])
-    x = F.conv2d(F.pad(x, (reach, reach, 0, 0), mode="replicate"), taps.view(1, 1, 1, -1))
-    x = F.conv2d(F.pad(x, (0, 0, reach, reach), mode="replicate"), taps.view(1, 1, -1, 1))
+    # As channels of one picture, each with its own taps: as pictures of a batch they would all be unfolded at once.
+    x = planes.reshape(1, -1, *planes.shape[-2:])
+    count = x.shape[1]
+    x = F.conv2d(F.pad(x, (reach, reach, 0, 0), mode="replicate"), taps.expand(count, 1, 1, -1), groups=count)
+    x = F.conv2d(F.pad(x, (0, 0, reach, reach), mode="replicate"), taps[:, None].expand(count, 1, -1, 1), groups=count)
     return x.reshape(planes.shape)
