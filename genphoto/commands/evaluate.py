@@ -26,6 +26,8 @@ from ..metrics.following import PUBLISHED_CLIP, Following, clip_following, requi
 from ..metrics.perceptual import BACKBONES, Lpips, adjacent_lpips, compensated_lpips, lpips_distance
 from ..metrics.plot import plot_report
 from ..metrics.report_page import Entry, report_page
+from ..metrics.quantities import QUANTITIES
+from ..metrics.sequence import FrameSequence
 from ..metrics.sweep_metrics import measure_sweep
 from ..optional_packages import set_aside_broken_torchvision
 from .arguments import DISTANCE_M, file_path
@@ -162,8 +164,8 @@ def evaluate_files(args: argparse.Namespace) -> None:
     print("Written:", f"  {args.out / PAGE}", f"  {args.out / REPORT}", sep="\n")
     if known:
         print(f"{known} of {len(entries)} sequences were measured before and not again.")
-    if failed := [entry for entry in entries if "error" in entry.found]:
-        why = "; ".join(f"{entry.name}: {entry.found['error'].rstrip('.')}" for entry in failed)
+    if failed := [entry for entry in entries if "error" in entry.results]:
+        why = "; ".join(f"{entry.name}: {entry.results['error'].rstrip('.')}" for entry in failed)
         raise ValueError(f"{len(failed)} of {len(entries)} sequences could not be measured and were left out. {why}.")
 
 
@@ -254,7 +256,7 @@ def _measure(frames, sweep, prompt, ruler, disparity, report):
     batch, rows = torch.stack(frames), {}
     if ruler.distance is not None:
         adjacent = adjacent_lpips(batch, ruler.distance)
-        compensated = compensated_lpips(batch, sweep.cameras, ruler.distance, disparity, sweep.dial)
+        compensated = compensated_lpips(FrameSequence.of(batch, sweep, QUANTITIES, disparity), ruler.distance)
         numbers["lpips"] = {
             "adjacent": adjacent,
             "adjacent_mean": _mean(adjacent),
@@ -273,7 +275,7 @@ def _write_report(out: Path, entries: Sequence[Entry]) -> None:
     document = {
         "format": "genphoto-report",
         "version": 1,
-        "sequences": [{"name": entry.name, **entry.found} for entry in entries],
+        "sequences": [{"name": entry.name, **entry.results} for entry in entries],
     }
     _write(out / REPORT, _json(document))
     _write(out / PAGE, report_page(entries).encode())

@@ -37,12 +37,12 @@ class Following:
         length = self.model.config.text_config.max_position_embeddings
         words = self.tokenizer(require_prompt(prompt), truncation=True, max_length=length, return_tensors="pt")
         with torch.no_grad():
-            found = self.model(
+            features = self.model(
                 input_ids=words["input_ids"],
                 attention_mask=words["attention_mask"],
                 pixel_values=clip_pixels(frames.cpu().float(), side),
             )
-        return likeness(found.image_embeds, found.text_embeds)
+        return likeness(features.image_embeds, features.text_embeds)
 
     @property
     def identity(self) -> str:

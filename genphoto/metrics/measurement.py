@@ -71,8 +71,8 @@ class Measurement:
     @property
     def median_absolute_error(self) -> float | None:
         """Median over the frames that could be measured, without the reference frame; None if there are none."""
-        found = [abs(e) for i, e in enumerate(self.errors) if e is not None and i != self.reference]
-        return float(np.median(found)) if found else None
+        errors = [abs(e) for i, e in enumerate(self.errors) if e is not None and i != self.reference]
+        return float(np.median(errors)) if errors else None
 
     @property
     def slope(self) -> float | None:

@@ -12,7 +12,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ..files.contact_sheet import INK, PAPER
 from .measurement import Measurement
-from .sweep_metrics import QUANTITIES, SweepReport
+from .quantities import QUANTITIES
+from .sweep_metrics import SweepReport
 
 WIDTH_PX = 960
 LEFT_PX, RIGHT_PX = 190, 40  # margins of the axes

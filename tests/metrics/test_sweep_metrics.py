@@ -13,8 +13,9 @@ from genphoto.camera.photo import Photo
 from genphoto.camera.settings import SETTINGS
 from genphoto.camera.sweep import CameraSweep
 from genphoto.files.photos import read_depth, read_photo
-from genphoto.metrics.sweep_metrics import QUANTITIES, measure_sweep
-from genphoto.metrics.zoom import measure_zoom
+from genphoto.metrics.quantities import QUANTITIES
+from genphoto.metrics.quantities.zoom import ZOOM
+from genphoto.metrics.sweep_metrics import measure_sweep
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -80,7 +81,7 @@ def test_a_right_sequence_has_no_cross_talk(sequence, quantity):
             assert worst < CROSS_TALK[name] * (100 if measurement.percent else 1), name
 
 
-def test_blur_fakes_no_zoom_and_stays_measurable_without_depth():
+def test_blur_fakes_no_zoom_and_stays_measurable_without_depth(measure):
     """The photograph in docs/: focused on the back, its blurred front shifts the structure by 2.5 % of a zoom."""
     size = (256, 384)
     image = read_photo(DOCS / "sample.jpg")
@@ -92,7 +93,7 @@ def test_blur_fakes_no_zoom_and_stays_measurable_without_depth():
     report = measure_sweep(frames, sweep, cross_talk=True)
     assert max(map(abs, report.measurements["zoom"].errors)) < 0.5
     assert report.measurements["blur"].complete
-    unasked = measure_zoom(frames, CameraSweep({"shutter_speed": [0.1] * 3}).cameras)  # was 2.5 %
+    unasked = measure(ZOOM, frames, CameraSweep({"shutter_speed": [0.1] * 3}))  # was 2.5 %
     assert max(map(abs, unasked.errors)) < 0.5
 
 

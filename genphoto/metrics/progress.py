@@ -1,0 +1,26 @@
+"""Progress of a measurement: frame by frame, so that it can be cancelled at each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+from ..camera.setting import Progress
+
+T = TypeVar("T")
+
+
+def unreported(done: float) -> None:
+    """Progress that nobody follows."""
+
+
+def part_of(progress: Progress, start: float, end: float) -> Progress:
+    """The progress of a part, that takes the whole from `start` to `end`."""
+    return lambda done: progress(start + (end - start) * done)
+
+
+def reported(items: Sequence[T], progress: Progress) -> Iterator[T]:
+    """The items; the finished share is reported once each is done with."""
+    for index, item in enumerate(items, 1):
+        yield item
+        progress(index / len(items))
