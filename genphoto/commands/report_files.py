@@ -12,7 +12,7 @@ from typing import Any
 from PIL.Image import Image
 from torch import Tensor
 
-from ..camera.setting import Progress
+from ..camera.progress import Progress
 from ..camera.sweep import CameraSweep
 from ..files.contact_sheet import contact_sheet
 from ..files.frames import merged_frames, read_frames

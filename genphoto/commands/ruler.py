@@ -12,7 +12,7 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from ..camera.setting import Progress
+from ..camera.progress import Progress
 from ..camera.sweep import CameraSweep
 from ..metrics.following import Following
 from ..metrics.perceptual import Lpips, adjacent_lpips, compensated_lpips

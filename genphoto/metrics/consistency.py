@@ -14,8 +14,8 @@ from typing import Any
 from torch import Tensor
 
 from ..camera.colorimetry import linear_to_srgb
-from ..camera.setting import Progress
-from .progress import reported, unreported
+from ..camera.progress import Progress, unreported
+from .progress import reported
 from .quantity import undone
 from .sequence import FrameSequence
 from .ssim import ssim

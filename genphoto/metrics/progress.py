@@ -5,18 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
-from ..camera.setting import Progress
+from ..camera.progress import Progress
 
 T = TypeVar("T")
-
-
-def unreported(done: float) -> None:
-    """Progress that nobody follows."""
-
-
-def part_of(progress: Progress, start: float, end: float) -> Progress:
-    """The progress of a part, that takes the whole from `start` to `end`."""
-    return lambda done: progress(start + (end - start) * done)
 
 
 def reported(items: Sequence[T], progress: Progress) -> Iterator[T]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from ..camera.camera import Camera
-from ..camera.setting import Progress
+from ..camera.progress import Progress
 from .frames import Pair
 from .measurement import Measurement
 from .sequence import FrameSequence

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..camera.camera import Camera
 from ..camera.colorimetry import srgb_to_linear
-from ..camera.setting import Progress
+from ..camera.progress import Progress
 from ..camera.sweep import CameraSweep
 from .frames import Pair, pair_at_one_scale, requested_zooms, require_frames
 

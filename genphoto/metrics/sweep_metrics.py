@@ -14,13 +14,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..camera.colorimetry import srgb_to_linear
-from ..camera.setting import Progress
+from ..camera.progress import Progress, part_of, unreported
 from ..camera.sweep import CameraSweep
 from .consistency import Consistency, compensated_consistency
 from .findings import findings_of
 from .frames import require_frames
 from .measurement import Measurement
-from .progress import part_of, unreported
 from .published import PublishedScore, published_scores
 from .quantities import QUANTITIES
 from .quantity import Quantity

@@ -10,7 +10,7 @@ from PIL import Image
 
 from genphoto.camera.imaging import simulate
 from genphoto.camera.photo import Photo
-from genphoto.metrics.progress import unreported
+from genphoto.camera.progress import unreported
 from genphoto.metrics.quantities import QUANTITIES
 from genphoto.metrics.sequence import FrameSequence
 
@@ -39,7 +39,7 @@ def shoot():
         key = name, sweep.to_json(), size, generator
         if key not in made:
             photo = Photo(_picture(name), camera=sweep.base)
-            made[key] = in_8_bits(simulate(photo, sweep, size=size, generator=generator))
+            made[key] = in_8_bits(torch.stack([*simulate(photo, sweep, size=size, generator=generator)]))
         return made[key]
 
     return frames
@@ -62,7 +62,7 @@ def shoot_cards():
         disparity = torch.full(size, 0.15)
         disparity[size[0] // 3 :, : size[1] // 2] = 0.5
         disparity[size[0] // 2 :, size[1] // 3 : size[1] * 5 // 6] = 0.95
-        return in_8_bits(simulate(Photo(image, disparity, sweep.base), sweep)), disparity
+        return in_8_bits(torch.stack([*simulate(Photo(image, disparity, sweep.base), sweep)])), disparity
 
     return frames
 

@@ -7,10 +7,10 @@ import torch
 
 from genphoto.camera.camera import Camera
 from genphoto.camera.colorimetry import linear_to_srgb, srgb_to_linear
+from genphoto.camera.progress import unreported
 from genphoto.camera.settings import SETTINGS
 from genphoto.camera.sweep import CameraSweep
 from genphoto.metrics.consistency import compensated_pair
-from genphoto.metrics.progress import unreported
 from genphoto.metrics.quantities import QUANTITIES, color_temperature
 from genphoto.metrics.quantities.exposure import EXPOSURE
 from genphoto.metrics.quantity import Quantity

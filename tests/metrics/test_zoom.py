@@ -42,7 +42,7 @@ def test_zooming_out_is_measured_as_well(shoot, measured):
 
 
 def test_a_texture_without_objects_is_measured(noise_texture, measured):
-    frames = simulate(Photo(noise_texture), SWEEP, size=(128, 192))
+    frames = torch.stack([*simulate(Photo(noise_texture), SWEEP, size=(128, 192))])
     assert max(map(abs, measured(frames, SWEEP).errors)) < TOLERANCE[128, 192]
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from ...camera.camera import Camera
 from ...camera.defocus import defocus
 from ...camera.optics import blur_parameter, blur_radius_px
-from ...camera.setting import Progress
+from ...camera.progress import Progress
 from ..frames import Pair, center, requested_zooms, sampled_down
 from ..measurement import NO_CHANGE, Measurement, Reading
 from ..patch_blur import NOTICED_PX, PatchBlur, blurred_as, patch_means, patch_radii, patch_ranges

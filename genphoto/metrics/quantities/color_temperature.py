@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ...camera.camera import Camera
 from ...camera.colorimetry import apply_matrix, white_balance_matrix
-from ...camera.setting import Progress
+from ...camera.progress import Progress
 from ..frames import Pair
 from ..light_change import light_change
 from ..measurement import NO_CHANGE, Measurement, Reading

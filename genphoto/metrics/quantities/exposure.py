@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ...camera.camera import Camera
 from ...camera.optics import light_ev
-from ...camera.setting import Progress
+from ...camera.progress import Progress
 from ..exposure_change import exposure_change
 from ..frames import Pair
 from ..measurement import NO_CHANGE, Measurement, Reading

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...camera.camera import Camera
-from ...camera.setting import Progress
+from ...camera.progress import Progress
 from ..measurement import Measurement
 from ..quantity import Quantity
 from ..sequence import FrameSequence

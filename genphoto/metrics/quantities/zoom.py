@@ -7,7 +7,7 @@ from dataclasses import replace
 from torch import Tensor
 
 from ...camera.camera import Camera
-from ...camera.setting import Progress
+from ...camera.progress import Progress
 from ..frames import Pair, pair_at_one_scale, requested_zooms
 from ..magnification import zoom_between
 from ..measurement import Measurement, Reading
