@@ -24,7 +24,7 @@ def exposure_change(pair: Pair) -> Reading:
     reference, frame = (smooth(luminance(x), NOISE_BLUR_PX).flatten() for x in (pair.reference, pair.frame))
     usable = away_from(clipped(pair)).flatten()
     reading = stops_between(reference[usable], frame[usable])
-    if reading.value is None or reading.spread <= SAME_CONTENT_EV:
+    if reading.spread is None or reading.spread <= SAME_CONTENT_EV:
         return reading
     if not moved_at_most(pair):
         return Reading(None, None, DIFFERENT)

@@ -119,9 +119,11 @@ def sampled_down(image: Tensor, step: float, nearest: bool = False) -> Tensor:
     """(C,H,W) with `step` >= 1 source pixels per pixel, centered; rows and columns keep their parity."""
     if step == 1:
         return image
-    size = tuple(max(1, n - 2 * math.ceil((n - n / step) / 2 - 1e-9)) for n in image.shape[1:])
+    _, height, width = image.shape
+    rows, columns = (max(1, n - 2 * math.ceil((n - n / step) / 2 - 1e-9)) for n in (height, width))
+    size = rows, columns
     # `ratio` so that the step is exact although the size was rounded.
-    ratio = step / zoom_step(image.shape[1:], 1.0, size)
+    ratio = step / zoom_step((height, width), 1.0, size)
     sampled = zoom(image, ratio, size, nearest=nearest)
     return sampled if nearest else sampled.clamp(min=0)
 

@@ -22,6 +22,8 @@ LARGEST_RESIDUAL = 0.02  # [EV] between the channels, of a light that explains t
 
 Change = Callable[[float, float], Tensor]  # mired and Duv of the frame -> color error (2,) [EV] and scatter [EV], (3,)
 
+Ratios = Callable[[Tensor, Tensor], Tensor]  # expected and frame (C,N) -> log2 ratio [EV] per channel, and scatter
+
 OUT_OF_MODEL = "the colors change as no change of light between 1000 K and 40000 K would change them"
 CRUSHED = "too few pixels are neither clipped nor black in any channel of both frames"
 
@@ -92,7 +94,7 @@ class _Points:
 def _solve(change: Change, tint_duv: float) -> tuple[float, float, float] | None:
     """(mired, Duv, spread [EV]) at which the color error vanishes; None where there is no such light."""
     duv = tint_duv
-    mired = min(STARTS_MIRED, key=lambda start: float(change(start, duv)[:2].abs().max().nan_to_num(torch.inf)))
+    mired: float = min(STARTS_MIRED, key=lambda start: float(change(start, duv)[:2].abs().max().nan_to_num(torch.inf)))
     for _ in range(30):
         error, slope = change(mired, duv)[:2], _jacobian(change, mired, duv)
         if not bool(torch.isfinite(slope).all()) or abs(float(torch.linalg.det(slope))) < 1e-12:
@@ -103,9 +105,9 @@ def _solve(change: Change, tint_duv: float) -> tuple[float, float, float] | None
         duv = min(max(duv + float(step[1].clamp(-0.02, 0.02)), -MAX_TINT_DUV), MAX_TINT_DUV)
         if abs(mired - previous[0]) < 1e-3 and abs(duv - previous[1]) < 1e-7:
             break
-    *error, spread = change(mired, duv).tolist()
+    *residuals, spread = change(mired, duv).tolist()
     at_limit = mired in (COOLEST_MIRED, WARMEST_MIRED) or abs(duv) == MAX_TINT_DUV
-    return None if at_limit or not max(map(abs, error)) < LARGEST_RESIDUAL else (mired, duv, spread)
+    return None if at_limit or not max(map(abs, residuals)) < LARGEST_RESIDUAL else (mired, duv, spread)
 
 
 def _jacobian(change: Change, mired: float, duv: float) -> Tensor:
@@ -117,7 +119,9 @@ def _jacobian(change: Change, mired: float, duv: float) -> Tensor:
     return torch.stack([by_mired / d_mired, by_duv / d_duv], 1)
 
 
-def _color_error(reference, frame, kelvin, tint_duv, ratios, mired, duv) -> Tensor:
+def _color_error(
+    reference: Tensor, frame: Tensor, kelvin: float, tint_duv: float, ratios: Ratios, mired: float, duv: float
+) -> Tensor:
     """log2 of red / green and of blue / green of the frame over what the model expects, and the scatter, (3,)."""
     matrix = white_balance_matrix(1e6 / mired, kelvin, duv, tint_duv)
     expected = apply_matrix(reference[:, :, None], matrix)[:, :, 0]

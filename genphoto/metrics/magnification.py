@@ -134,7 +134,8 @@ class _Fit(NamedTuple):
         """A candidate after registration at the search's size; None where that fails."""
         scale = max(candidate.zoom, 1 / candidate.zoom)
         side = min(max(reference.shape[1:]), SEARCH_SIDE_PX)
-        start = START._replace(shift=tuple(share * side for share in candidate.shift))
+        x, y = candidate.shift
+        start = START._replace(shift=(x * side, y * side))
         return cls(candidate.zoom, 0.0, math.inf, scale, start).refined(reference, frame, side)
 
     def refined(self, reference: Tensor, frame: Tensor, side_px: int) -> _Fit | None:
@@ -158,7 +159,8 @@ def _finished(reference: Tensor, frame: Tensor, fit: _Fit) -> _Fit:
     """The fit after the rest of the pyramid, as far up as registration succeeds."""
     sides = _levels(max(reference.shape[1:]))
     for before, side in pairwise(sides):
-        fit = fit._replace(last=fit.last._replace(shift=tuple(s * side / before for s in fit.last.shift)))
+        x, y = fit.last.shift
+        fit = fit._replace(last=fit.last._replace(shift=(x * side / before, y * side / before)))
         finer = fit.refined(reference, frame, side)
         if finer is None:
             break

@@ -53,12 +53,20 @@ class Measurement:
 
     @classmethod
     def of(
-        cls, quantity: str, unit: str, requested: Sequence[float], readings: Sequence[Reading], **more
+        cls,
+        quantity: str,
+        unit: str,
+        requested: Sequence[float],
+        readings: Sequence[Reading],
+        *,
+        reference: int = 0,
+        percent: bool = False,
+        scaled: bool = True,
     ) -> Measurement:
         """The measurement of these readings, one per frame."""
         values, spreads, reasons, remarks = zip(*readings, strict=True)
         requested = tuple(map(float, requested))
-        return cls(quantity, unit, requested, values, spreads, reasons, remarks=remarks, **more)
+        return cls(quantity, unit, requested, values, spreads, reasons, reference, percent, scaled, remarks)
 
     @property
     def errors(self) -> tuple[float | None, ...]:

@@ -6,6 +6,7 @@ radius. Both directions are tried: a frame that is sharper than the reference ha
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -96,7 +97,7 @@ def _radii(largest: float) -> list[float]:
     return radii
 
 
-def _blurred(planes: Tensor, radii: list[float]):
+def _blurred(planes: Tensor, radii: list[float]) -> Iterator[Tensor]:
     """The planes (N,H,W) behind each disc in turn, normalized at the border by what is known there."""
     height, width = planes.shape[1:]
     reach = int(max(radii)) + 2

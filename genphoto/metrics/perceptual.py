@@ -104,7 +104,8 @@ class LpipsNetwork(nn.Module):
         return distance
 
     def _unit_features(self, picture: Tensor) -> list[Tensor]:
-        x, features = (picture - self.mean) / self.std, []
+        features: list[Tensor] = []
+        x = (picture - self.get_buffer("mean")) / self.get_buffer("std")
         for index, layer in enumerate(self.features):
             x = layer(x)
             if index in self.taps:

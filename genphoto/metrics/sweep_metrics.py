@@ -54,8 +54,9 @@ class SweepReport:
 
         Compensation is not exact (resampling, noise, what the sweep clips), so that even a right sequence misses 1.
         """
-        reference = self.reference_consistency and self.reference_consistency.mean
-        return None if reference is None or self.consistency.mean is None else self.consistency.mean - reference
+        ours = self.consistency.mean
+        possible = None if self.reference_consistency is None else self.reference_consistency.mean
+        return None if ours is None or possible is None else ours - possible
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, lists and dictionaries, ready for JSON."""
