@@ -43,7 +43,7 @@ def test_sampling_is_ddim_by_its_formula(steps, cameras):
         eps = without + 8 * (towards - without)
         picture = (x - (1 - kept[t]).sqrt() * eps) / kept[t].sqrt()
         x = before.sqrt() * picture + (1 - before).sqrt() * eps
-    got = sample(denoiser, noise, TEXT, NEGATIVE, steps=steps, cameras=cameras)
+    got = sample(denoiser, noise, published_scheduler(steps), TEXT, NEGATIVE, cameras=cameras)
     assert got.dtype == noise.dtype
     assert torch.allclose(got.double(), x, rtol=1e-4, atol=1e-4 * x.abs().max())
 
@@ -62,14 +62,14 @@ def test_a_model_of_v_starts_from_noise_alone():
         wanted = picture.repeat(len(text), 1, 1, 1)
         return signal * (latents - signal * wanted) / noise - noise * wanted
 
-    got = sample(knows_the_picture, start_noise(3, 64, 96, seed=1), TEXT, NEGATIVE, prediction="v_prediction")
+    got = sample(knows_the_picture, start_noise(3, 64, 96, seed=1), scheduler, TEXT, NEGATIVE)
     assert torch.allclose(got, picture, atol=1e-3)
 
 
 def test_guidance_of_one_is_the_text_alone():
-    noise = start_noise(2, 64, 64, seed=0)
-    got = sample(denoiser, noise, TEXT, NEGATIVE, steps=4, guidance_scale=1.0)
-    assert torch.allclose(got, sample(denoiser, noise, TEXT, TEXT, steps=4, guidance_scale=5.0), atol=1e-5)
+    noise, four = start_noise(2, 64, 64, seed=0), published_scheduler(4)
+    got = sample(denoiser, noise, four, TEXT, NEGATIVE, guidance_scale=1.0)
+    assert torch.allclose(got, sample(denoiser, noise, four, TEXT, TEXT, guidance_scale=5.0), atol=1e-5)
 
 
 def test_the_start_noise_is_what_comfyui_draws():
@@ -84,25 +84,25 @@ def test_the_start_noise_is_what_comfyui_draws():
 
 def test_no_global_randomness_enters():
     noise = start_noise(2, 64, 64, seed=0)
-    one = sample(denoiser, noise, TEXT, NEGATIVE, steps=3)
+    one = sample(denoiser, noise, published_scheduler(3), TEXT, NEGATIVE)
     torch.rand(5)
-    assert torch.equal(one, sample(denoiser, noise, TEXT, NEGATIVE, steps=3))
+    assert torch.equal(one, sample(denoiser, noise, published_scheduler(3), TEXT, NEGATIVE))
 
 
 def test_progress_is_told_after_every_step_and_can_end_the_sampling():
-    told = []
+    steps_done = []
 
     def stop_after_two(step, steps):
-        told.append((step, steps))
+        steps_done.append((step, steps))
         if step == 2:
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        sample(denoiser, start_noise(2, 64, 64, seed=0), TEXT, NEGATIVE, steps=6, on_step=stop_after_two)
-    assert told == [(1, 6), (2, 6)]
+        sample(denoiser, start_noise(2, 64, 64, seed=0), published_scheduler(6), TEXT, NEGATIVE, on_step=stop_after_two)
+    assert steps_done == [(1, 6), (2, 6)]
 
 
 @pytest.mark.parametrize("steps", [0, -3, 101])
 def test_other_numbers_of_steps_are_refused(steps):
     with pytest.raises(ValueError, match=f"steps = {steps} is not between 1 and 100"):
-        sample(denoiser, start_noise(2, 64, 64, seed=0), TEXT, NEGATIVE, steps=steps)
+        published_scheduler(steps)

@@ -15,7 +15,7 @@ from genphoto.checkpoint import build_camera, build_lift, camera_adapter, image_
 from genphoto.model.differential import camera_embedding, coarse_prior, setting_values
 from genphoto.model.diffusers_host import LiftedUNet, merge_image_lora
 from genphoto.model.lift import ActiveCamera
-from genphoto.sampling import sample
+from genphoto.sampling import published_scheduler, sample
 
 from ..golden.lift import UNET_CONFIG, camera_checkpoint, frames, golden, noise, weights
 from ..golden.lift.rule import rule_noise, rule_weight
@@ -133,9 +133,9 @@ def test_predicted_noise_of_two_sweeps_in_a_guided_batch(unets, adapters):
 
 def test_a_trajectory_of_25_steps(unets, adapters):
     start = frames(noise("start", SIZE))
-    made = sample(
-        unets[True], start, noise("text0", TEXT), noise("uncond", TEXT), cameras=[camera(adapters, "embedding0")]
-    )
+    scheduler = published_scheduler(25)
+    cameras = [camera(adapters, "embedding0")]
+    made = sample(unets[True], start, scheduler, noise("text0", TEXT), noise("uncond", TEXT), cameras=cameras)
     truth = frames(golden("trajectory.after_step_24"))
     assert (made - truth).norm() / truth.norm() < 1e-5
 
@@ -149,7 +149,7 @@ def test_the_steps_of_ddim(steps):
 
     empty = torch.zeros(TEXT)
     start = frames(torch.from_numpy(rule_noise("ddim/start", SIZE)))
-    made = sample(denoise, start, empty, empty, steps=steps)
+    made = sample(denoise, start, published_scheduler(steps), empty, empty)
     assert error(made, f"ddim_fake.{steps}") < 1e-5
 
 
