@@ -61,15 +61,17 @@ def start_noise(
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Where the sampling stands: latents x = signal x0 + noise e.
+    """A step of the sampling, and the latents that it starts from: signal x0 + noise e.
 
     Args:
-        number, count: this step, from 1 on, of how many.
-        signal, noise: shares of the clean latents and of the white noise in the latents that this step starts from.
+        number, count: which step, from 1 on, of how many.
+        timestep: as the model is told it.
+        signal, noise: shares of the clean latents and of white noise.
     """
 
     number: int
     count: int
+    timestep: Tensor
     signal: Tensor
     noise: Tensor
 
@@ -77,6 +79,15 @@ class Step:
     def sigma(self) -> float:
         """Noise in units of the signal, by which ComfyUI names a step; infinite where no signal is left."""
         return math.inf if self.signal == 0 else (self.noise / self.signal).item()
+
+
+def steps_of(scheduler: DDIMScheduler) -> list[Step]:
+    """The steps of a scheduler."""
+    alphas = [scheduler.alphas_cumprod[timestep] for timestep in scheduler.timesteps]
+    return [
+        Step(number, len(alphas), timestep, alpha.sqrt(), (1 - alpha).sqrt())
+        for number, (timestep, alpha) in enumerate(zip(scheduler.timesteps, alphas, strict=True), 1)
+    ]
 
 
 def noised(original: Tensor, noise: Tensor, scheduler: DDIMScheduler) -> Tensor:
@@ -107,7 +118,8 @@ def sample(
         scheduler: its timesteps are the steps, its prediction type is the model's.
         text, negative: (1,T,D), or (F,T,D) with a text per frame.
         cameras: steer both.
-        correct: changes the clean latents x0 (F,C,h,w) that the guided model sees at a step; noise follows from them.
+        correct: correct(x0, step) -> x0, both (F,C,h,w): changes what the guided model takes for the clean latents at
+            a step; the noise in the latents follows from it.
         mask: (1 or F,1,h,w), 1 where to sample, 0 where `original` is to stay, between for a mixture.
         original: clean latents (F,C,h,w); `latents` should be `noised` ones of them.
         on_step: called as on_step(i, steps) after step i of 1..steps; what it raises ends the sampling.
@@ -115,29 +127,48 @@ def sample(
     Raises:
         ValueError: of mask and original only one is given, or they are not of the latents' size.
     """
-    correct = _masked(correct, mask, original, latents)
+    prediction = PREDICTIONS[scheduler.config.prediction_type]
+    steps = steps_of(scheduler)
+    painting = _painting(mask, original, latents, steps[0])
     prompts = torch.cat([negative, text])
-    count = len(scheduler.timesteps)
-    for number, timestep in enumerate(scheduler.timesteps, 1):
-        predicted = model(torch.cat([latents, latents]), timestep, prompts, len(latents), cameras).to(latents)
+    for step in steps:
+        x = painting.seen(latents, step) if painting else latents
+        predicted = model(torch.cat([x, x]), step.timestep, prompts, len(x), cameras).to(latents)
         without, towards = predicted.chunk(2)
         guided = without + guidance_scale * (towards - without)
-        if correct is not None:
-            signal = scheduler.alphas_cumprod[timestep].sqrt()
-            noise = (1 - scheduler.alphas_cumprod[timestep]).sqrt()
-            prediction = PREDICTIONS[scheduler.config.prediction_type]
-            clean = correct(prediction.clean(latents, guided, signal, noise), Step(number, count, signal, noise))
-            guided = prediction.of_clean(latents, clean, signal, noise)
-        latents = scheduler.step(guided, timestep, latents).prev_sample
+        if correct is not None or painting:
+            clean = prediction.clean(x, guided, step.signal, step.noise)
+            if correct is not None:
+                clean = correct(clean, step)
+            if painting:
+                clean = painting.kept(clean)
+            guided = prediction.of_clean(latents, clean, step.signal, step.noise)
+        latents = scheduler.step(guided, step.timestep, latents).prev_sample
         if on_step is not None:
-            on_step(number, count)
+            on_step(step.number, step.count)
     return latents
 
 
-def _masked(correct: Correct | None, mask: Tensor | None, original: Tensor | None, latents: Tensor) -> Correct | None:
-    """The correction that, after `correct`, puts back what the mask keeps of `original`."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Painting:
+    """What stays of a picture while the rest is sampled, at every step of it; as in ComfyUI's KSamplerX0Inpaint."""
+
+    original: Tensor
+    mask: Tensor
+    noise: Tensor  # e, of the original in the latents that the sampling starts from
+
+    def seen(self, latents: Tensor, step: Step) -> Tensor:
+        """Latents for the model, which sees the original with its own noise."""
+        return torch.lerp(step.signal * self.original + step.noise * self.noise, latents, self.mask)
+
+    def kept(self, clean: Tensor) -> Tensor:
+        """Clean latents with the original where it stays."""
+        return torch.lerp(self.original, clean, self.mask)
+
+
+def _painting(mask: Tensor | None, original: Tensor | None, latents: Tensor, first: Step) -> _Painting | None:
     if mask is None and original is None:
-        return correct
+        return None
     if mask is None or original is None:
         raise ValueError("A mask says where the original stays: give sample both mask and original, or neither.")
     frames, _, *size = latents.shape
@@ -146,10 +177,5 @@ def _masked(correct: Correct | None, mask: Tensor | None, original: Tensor | Non
             f"For latents {tuple(latents.shape)} original must be of that shape, and mask (1 or {frames}, 1, "
             f"{size[0]}, {size[1]}); they are {tuple(original.shape)} and {tuple(mask.shape)}."
         )
-
-    def masked(clean: Tensor, step: Step) -> Tensor:
-        if correct is not None:
-            clean = correct(clean, step)
-        return torch.lerp(original, clean, mask)
-
-    return masked
+    original = original.to(latents)
+    return _Painting(original, mask.to(latents), (latents - first.signal * original) / first.noise)
