@@ -84,10 +84,11 @@ def defocus(
     corners = [(y, x) for y in range(0, height, side) for x in range(0, width, side)]
     result = torch.empty_like(image)
     for tile, (y, x) in enumerate(corners):
-        kept = result[:, y : y + side, x : x + side]
-        window = surfaces.window(y, x, *(_round_up(size, block) for size in kept.shape[1:]), margin)
+        part = result[:, y : y + side, x : x + side]
+        rows, columns = part.shape[1:]
+        window = surfaces.window(y, x, _round_up(rows, block), _round_up(columns, block), margin)
         advance = None if on_progress is None else _share(on_progress, tile, len(corners))
-        kept.copy_(_render(window, layers, margin, advance)[:, : kept.shape[1], : kept.shape[2]])
+        part.copy_(_render(window, layers, margin, advance)[:, :rows, :columns])
     return result
 
 
@@ -182,13 +183,13 @@ def _layer(radius_px: float, aperture: Aperture, device: torch.device) -> _Layer
 def _render(window: Surfaces, layers: list[_Layer], margin: int, on_progress: Callable[[float], None] | None) -> Tensor:
     """What the lens sees in the window without its margin, (C,h,w)."""
     boxes, lit = window.extents(len(layers)), window.lit(len(layers))
-    light, passed = 0.0, 1.0
+    light, passed = window.seen.new_zeros(()), window.seen.new_ones(())
     near_to_far = reversed(range(len(layers)))
     for scale, group in groupby(near_to_far, key=lambda index: layers[index].scale):
         stack = _open_stack(window, margin, scale)
         for index in group:
-            if boxes[index] is not None:
-                _add_layer(stack, window, index, layers[index], boxes[index], margin, lit[index])
+            if (box := boxes[index]) is not None:
+                _add_layer(stack, window, index, layers[index], box, margin, lit[index])
             if on_progress is not None:
                 on_progress(1 - index / len(layers))
         stack = _enlarge(stack, scale)
