@@ -71,11 +71,11 @@ class Surfaces(NamedTuple):
 
     def lit(self, count: int) -> list[bool]:
         """Which of `count` layers hold lights; read from the device at once."""
-        found = torch.zeros(count + 1, dtype=torch.bool, device=self.position.device)
+        lit = torch.zeros(count + 1, dtype=torch.bool, device=self.position.device)
         position = torch.where(self.lights.amax(0) > 0, self.position, OUTSIDE).clamp(max=count)
         for index in (position.floor(), position.ceil()):
-            found[index.long()] = True
-        return found[:count].cpu().tolist()
+            lit[index.long()] = True
+        return lit[:count].cpu().tolist()
 
     def extents(self, count: int) -> list[tuple[int, int, int, int] | None]:
         """Bounding box (top, bottom, left, right) of the pixels in each of `count` layers, None where there are none;
@@ -93,5 +93,5 @@ class Surfaces(NamedTuple):
 
 
 def _span(mask: Tensor) -> tuple[int, int]:
-    found = mask.nonzero()
-    return int(found[0]), int(found[-1]) + 1
+    places = mask.nonzero()
+    return int(places[0]), int(places[-1]) + 1
