@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,9 @@ def test_the_map_shows_every_room():
     shown = text_of(ROOT / "docs/ARCHITECTURE.md")
     rooms = [folder.name for folder in (ROOT / "genphoto").iterdir() if (folder / "__init__.py").exists()]
     assert not [room for room in rooms if f"{room}/" not in shown]
+
+
+def test_every_extra_is_tried_on_modules_that_exist():
+    named = re.findall(r"\bgenphoto(?:\.[a-z_]+)+", text_of(ROOT / ".ci/run"))
+    assert len(named) > 5
+    assert not [module for module in named if find_spec(module) is None]
