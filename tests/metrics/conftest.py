@@ -10,6 +10,9 @@ from PIL import Image
 
 from genphoto.camera.imaging import simulate
 from genphoto.camera.photo import Photo
+from genphoto.camera.progress import unreported
+from genphoto.metrics.quantities import QUANTITIES
+from genphoto.metrics.sequence import FrameSequence
 
 SIZE = (128, 192)  # of the embedded model: the smallest frames that matter
 
@@ -36,7 +39,7 @@ def shoot():
         key = name, sweep.to_json(), size, generator
         if key not in made:
             photo = Photo(_picture(name), camera=sweep.base)
-            made[key] = in_8_bits(simulate(photo, sweep, size=size, generator=generator))
+            made[key] = in_8_bits(torch.stack([*simulate(photo, sweep, size=size, generator=generator)]))
         return made[key]
 
     return frames
@@ -59,7 +62,7 @@ def shoot_cards():
         disparity = torch.full(size, 0.15)
         disparity[size[0] // 3 :, : size[1] // 2] = 0.5
         disparity[size[0] // 2 :, size[1] // 3 : size[1] * 5 // 6] = 0.95
-        return in_8_bits(simulate(Photo(image, disparity, sweep.base), sweep)), disparity
+        return in_8_bits(torch.stack([*simulate(Photo(image, disparity, sweep.base), sweep)])), disparity
 
     return frames
 
@@ -116,6 +119,26 @@ def stored(request):
 
     store.name = request.param
     return store
+
+
+@pytest.fixture(scope="session")
+def sequence_of():
+    """(frames, sweep, disparity) -> what quantities read."""
+
+    def sequence(frames, sweep, disparity=None):
+        return FrameSequence.of(frames, sweep, QUANTITIES, disparity)
+
+    return sequence
+
+
+@pytest.fixture(scope="session")
+def measure(sequence_of):
+    """(quantity, frames, sweep, disparity) -> its measurement, at the magnifications of the sweep."""
+
+    def measurement(quantity, *sequence):
+        return quantity.measure(sequence_of(*sequence), unreported)
+
+    return measurement
 
 
 @pytest.fixture(scope="session")
