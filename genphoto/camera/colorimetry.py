@@ -133,7 +133,10 @@ def apply_matrix(image: Tensor, matrix: Tensor) -> Tensor:
     if image.ndim < 3 or image.shape[-3] != 3:
         raise ValueError(f"image has shape {tuple(image.shape)}; a color matrix needs (..., 3, H, W).")
     dtype = torch.promote_types(image.dtype, torch.float32)
-    return (matrix.to(dtype).to(image.device) @ image.to(dtype).flatten(-2)).view(image.shape).to(image.dtype)
+    red, green, blue = image.to(dtype).unbind(-3)
+    # Not by matmul, whose threads wait for each other on the small strips of a picture.
+    rows = [torch.add(torch.add(red * r, green, alpha=g), blue, alpha=b) for r, g, b in matrix.tolist()]
+    return torch.stack(rows, -3).to(image.dtype)
 
 
 def _planckian_locus(kelvin: float) -> tuple[float, float, float, float]:
