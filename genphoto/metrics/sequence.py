@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -14,9 +14,7 @@ from ..camera.colorimetry import srgb_to_linear
 from ..camera.progress import Progress
 from ..camera.sweep import CameraSweep
 from .frames import Pair, pair_at_one_scale, requested_zooms, require_frames
-
-if TYPE_CHECKING:
-    from .quantity import Quantity
+from .quantity import Change, Quantity, undone
 
 T = TypeVar("T")
 
@@ -72,12 +70,18 @@ class FrameSequence:
         return Pair.of(self.light[0], self.light[index])
 
     def pair(self, index: int, reference: int = 0) -> Pair:
-        """A frame beside the reference frame at one scale: of their `zooms` the larger is undone."""
+        """A frame beside the reference frame at one scale, of their `zooms` the larger undone, and evenly changed."""
         key = index, reference
         if key not in self._pairs:
             zooms = self.zooms[reference], self.zooms[index]
-            self._pairs[key] = pair_at_one_scale(self.light[reference], self.light[index], *zooms)
+            pair = pair_at_one_scale(self.light[reference], self.light[index], *zooms)
+            uneven = [quantity for quantity in self.quantities if quantity.change is Change.UNEVEN]
+            self._pairs[key] = undone(pair, self.cameras[reference], self.cameras[index], self, uneven)
         return self._pairs[key]
+
+    def without(self, quantity: Quantity) -> FrameSequence:
+        """The sequence in which nobody undoes this quantity: what it is itself read in."""
+        return replace(self, quantities=tuple(other for other in self.quantities if other.undo is not quantity.undo))
 
     def once(self, reading: Callable[[FrameSequence, Progress], T], progress: Progress) -> T:
         """What a reading of the sequence gives that several quantities share: read for the first of them."""

@@ -12,7 +12,7 @@ from ..exposure_change import exposure_change
 from ..frames import Pair
 from ..measurement import NO_CHANGE, Measurement, Reading
 from ..progress import reported
-from ..quantity import Quantity, undone
+from ..quantity import Change, Quantity, undone
 from ..sequence import FrameSequence
 
 # Camera JPEGs of 3 EV read as 3.8: their tone curves are steeper than sRGB in the middle, about as a power of light.
@@ -25,13 +25,13 @@ def requested_ev(cameras: Sequence[Camera]) -> tuple[float, ...]:
 
 
 def measure_exposure(sequence: FrameSequence, progress: Progress) -> Measurement:
-    """Exposure of every frame relative to the first [EV], with what else the cameras change in each pixel undone.
+    """Exposure of every frame relative to the first [EV], with what else the cameras change everywhere alike undone.
 
     A change of light makes an orange thing brighter or darker than a gray one; that is no change of exposure. A frame
     that shares no usable brightness with the first is measured against the frame nearest to it in between.
     """
     cameras = sequence.cameras
-    others = [quantity for quantity in sequence.quantities if quantity.pixelwise and quantity is not EXPOSURE]
+    others = [other for other in sequence.without(EXPOSURE).quantities if other.change is Change.EVEN]
 
     def change(near: int, far: int) -> Reading:
         pair = sequence.pair(far)
