@@ -24,7 +24,8 @@ class FrameSequence:
     """Frames, and the cameras that were asked for them.
 
     Args:
-        light: (F,3,H,W) linear light in [0,1], float32, on any device: there it is measured.
+        frames: (F,3,H,W) sRGB in [0,1], float32, on any device: there they are measured.
+        light: (F,3,H,W) their linear light.
         cameras: one complete state per frame.
         zooms: magnification (F,) of the frames relative to the first at which they are laid upon each other.
         quantities: all that there are, in the order in which their changes are undone.
@@ -32,6 +33,7 @@ class FrameSequence:
         disparity: (H,W) [1/m] of what the first frame shows; None where it is not known.
     """
 
+    frames: Tensor
     light: Tensor
     cameras: tuple[Camera, ...]
     zooms: tuple[float, ...]
@@ -58,7 +60,7 @@ class FrameSequence:
         if disparity is not None:
             disparity = _fitting(disparity, frames).to(frames)
         zooms = requested_zooms(sweep.cameras)
-        return cls(srgb_to_linear(frames), sweep.cameras, zooms, quantities, sweep.dial, disparity)
+        return cls(frames, srgb_to_linear(frames), sweep.cameras, zooms, quantities, sweep.dial, disparity)
 
     @property
     def frame_px(self) -> int:
