@@ -24,7 +24,7 @@ from genphoto.generate import SweepGenerator
 from genphoto.metrics.sweep_metrics import measure_sweep
 from genphoto.model.differential import camera_prompts
 from genphoto.model.diffusers_host import LiftedUNet
-from genphoto.sampling import sample
+from genphoto.sampling import published_scheduler, sample
 from genphoto.training.config import StageConfig, TrainConfig
 from genphoto.training.config_file import load_config
 from genphoto.training.losses import StageLoss
@@ -107,12 +107,11 @@ def _frames(parts, stage, config, name, caption, sweep, seed):
     latents = sample(
         lifted,
         noise,
+        published_scheduler(SAMPLING_STEPS, model.prediction),
         text,
         nothing,
-        steps=SAMPLING_STEPS,
         guidance_scale=GUIDANCE_SCALE,
         cameras=cameras,
-        prediction=model.prediction,
     )
     return model.to_pictures(latents)
 

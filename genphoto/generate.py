@@ -12,14 +12,15 @@ from torch import Tensor
 from .camera.setting import CameraSetting
 from .camera.sweep import CameraSweep
 from .image_model import ImageModel
+from .model.backbone import Backbone
 from .model.camera_encoder import DifferentialCameraEncoder
-from .model.config import Architecture
+from .model.config import EncoderSizes
 from .model.differential import camera_embedding, camera_prompts, coarse_prior, magnifications, setting_values
 from .model.diffusers_host import LiftedUNet
 from .model.lift import ActiveCamera, CameraMerges
 from .model.noise import sweep_noise
 from .model.trained_range import TrainingRange, unsteered, with_reach
-from .sampling import OnStep, sample, start_noise
+from .sampling import OnStep, published_scheduler, sample, start_noise
 
 log = logging.getLogger(__name__)
 
@@ -46,11 +47,11 @@ class SweepGenerator:
     values: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        lift, camera = self.model.lift.architecture, self.encoder.architecture
-        if not lift.same_unet(camera):
+        lift, camera = self.model.lift.backbone, self.merges.backbone
+        if not lift.same_sites(camera):
             raise ValueError(
-                f"The camera adapter is made for levels of width {camera.channels} with {len(camera.sites)} motion "
-                f"modules, the motion module has {lift.channels} with {len(lift.sites)}. Take both from one release."
+                f"The camera adapter is made for levels of width {camera.widths} with {len(camera.sites)} motion "
+                f"modules, the motion module has {lift.widths} with {len(lift.sites)}. Take both from one release."
             )
 
     @torch.no_grad()
@@ -78,20 +79,19 @@ class SweepGenerator:
         """
         for concern in self.concerns(sweep):
             log.warning("%s", concern)
-        architecture = self.encoder.architecture
-        height, width = checked_size(size or architecture.image_size, architecture)
+        sizes = self.encoder.sizes
+        height, width = checked_size(size or sizes.image_size, self.encoder.backbone, sizes)
         camera = self.camera(sweep, strength)
         negative_text, text = self.encode_text([negative, scene]).split(1)
         noise = self.noise(sweep, seed, (height, width), strength).to(text.device)
         latents = sample(
             self.model,
             noise,
+            published_scheduler(steps, self.image_model.backbone.prediction),
             text,
             negative_text,
-            steps=steps,
             guidance_scale=guidance_scale,
             cameras=[camera],
-            prediction=self.image_model.prediction,
             on_step=on_step,
         )
         return self.image_model.to_pictures(latents)
@@ -99,7 +99,7 @@ class SweepGenerator:
     @property
     def trained(self) -> TrainingRange:
         """What the camera adapter was trained on."""
-        return TrainingRange(self.setting, self.values or self.setting.domain, self.variant, self.encoder.architecture)
+        return TrainingRange(self.setting, self.values or self.setting.domain, self.variant, self.encoder.sizes)
 
     def with_reach(self, sweep: CameraSweep) -> CameraSweep:
         """The sweep, knowing what of it the frames can show."""
@@ -112,10 +112,10 @@ class SweepGenerator:
 
     def noise(self, sweep: CameraSweep, seed: int, size: tuple[int, int], strength: float = 1.0) -> Tensor:
         """What the sampling of a sweep starts from: (F,C,h,w) for pictures of size (height, width) [px]."""
-        lift = self.model.lift.architecture
-        own = start_noise(len(sweep), *size, seed, self.model.unet.config.in_channels, lift.downscale)
+        lift = self.model.lift
+        own = start_noise(len(sweep), *size, seed, self.model.unet.config.in_channels, lift.backbone.downscale)
         larger = magnifications(setting_values(sweep, self.setting), self.setting, strength)
-        return sweep_noise(own, larger[None], lift.own_noise)
+        return sweep_noise(own, larger[None], lift.sizes.own_noise)
 
     @torch.no_grad()
     def camera(self, sweep: CameraSweep, strength: float = 1.0) -> ActiveCamera:
@@ -126,7 +126,7 @@ class SweepGenerator:
     def camera_inputs(self, sweep: CameraSweep) -> tuple[Tensor, Tensor]:
         """What the camera encoder is told: coarse prior (F,3,H,W), hidden states (F,T,D) of the camera prompts."""
         values = setting_values(sweep, self.setting)
-        prior = coarse_prior(sweep, self.setting, values, self.variant, self.encoder.architecture.embedding_size)
+        prior = coarse_prior(sweep, self.setting, values, self.variant, self.encoder.sizes.embedding_size)
         return prior, self.encode_text(camera_prompts(values, self.setting))
 
     @torch.no_grad()
@@ -135,13 +135,13 @@ class SweepGenerator:
         return self.image_model.hidden_states(self.image_model.tokenize(texts))
 
 
-def checked_size(size: tuple[int, int], architecture: Architecture) -> tuple[int, int]:
+def checked_size(size: tuple[int, int], backbone: Backbone, encoder: EncoderSizes) -> tuple[int, int]:
     """`size` (height, width) [px], or a ValueError where it is not a whole number of latents."""
-    if any(n <= 0 or n % architecture.downscale for n in size):
+    if any(n <= 0 or n % backbone.downscale for n in size):
         height, width = size
         raise ValueError(
             f"A picture of {width} x {height} pixels cannot be generated: both must be multiples of "
-            f"{architecture.downscale}, best of {8 * architecture.downscale}. The trained size is "
-            f"{architecture.image_size[1]} x {architecture.image_size[0]}."
+            f"{backbone.downscale}, best of {8 * backbone.downscale}. The trained size is "
+            f"{encoder.image_size[1]} x {encoder.image_size[0]}."
         )
     return size

@@ -74,16 +74,17 @@ def encode(
     if file.setting is None:
         log.info("The camera adapter does not say which setting it steers; taken for one of %s.", setting.label.lower())
     values = setting_values(sweep, setting)
-    trained = TrainingRange(setting, file.values or setting.domain, file.variant, file.architecture)
+    trained = TrainingRange(setting, file.values or setting.domain, file.variant, file.architecture.encoder)
     comfy_host.warn(*trained.concerns(sweep))
     hidden = hidden_states(clip, camera_prompts(values, setting))
-    if hidden.shape[-1] != file.architecture.text_width:
+    text_width = file.architecture.backbone.text_width
+    if hidden.shape[-1] != text_width:
         raise ValueError(
-            f"The camera adapter needs the CLIP that it was made for ({file.architecture.text_width} wide), but this "
+            f"The camera adapter needs the CLIP that it was made for ({text_width} wide), but this "
             f"one is {type(clip.cond_stage_model).__name__} ({hidden.shape[-1]} wide). Connect the CLIP of the MODEL "
             "that is lifted: of an SD 1.5 checkpoint, or of 'Embedded Model' for the adapters genphoto_tiny."
         )
-    prior = coarse_prior(sweep, setting, values, file.variant, file.architecture.embedding_size)
+    prior = coarse_prior(sweep, setting, values, file.variant, file.architecture.encoder.embedding_size)
     embedding = camera_embedding(prior, hidden)
     working = comfy_host.managed(encoder)
     device = comfy_host.load(working, WORKING_SET * embedding.nbytes)

@@ -10,7 +10,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from reprlib import repr as shown
@@ -26,6 +26,7 @@ from ..model.config import Architecture
 from ..model.lift import CameraMerges, Lift
 from ..model.temporal import Operations
 from .disk import load, read_metadata, save
+from .flat_sizes import FlatSizes
 from .kinds import (
     CAMERA_ADAPTER,
     IMAGE_LORA,
@@ -42,12 +43,15 @@ from .layout import (
     SITE,
     cast,
     declared_architecture,
-    encoder_architecture,
+    encoder_sizes,
+    make_encoder,
+    make_lift,
+    make_merges,
     our_keys,
     require_finite,
     require_layout,
     require_precision,
-    sites_architecture,
+    sites_sizes,
 )
 from .spelling import ENCODER, MERGES, spelled
 from .tiny_model import Sampling, TinyModelFile, save_tiny_model, text_weights, tiny_model
@@ -142,7 +146,7 @@ def motion_module(state: State, metadata: Mapping[str, str] | None, name: str) -
     own = _is_own(metadata, MOTION_MODULE, name)
     given = spelled(state)
     weights = our_keys(given)
-    found = sites_architecture(weights)
+    found = sites_sizes(weights)
     if any(".mid_block." in f".{key}" for key in weights):
         raise wrong_kind(
             name, "a motion module of AnimateDiff v2 or Lightning (it has one in the middle block)", MOTION_MODULE
@@ -154,10 +158,10 @@ def motion_module(state: State, metadata: Mapping[str, str] | None, name: str) -
             raise wrong_kind(name, f"a motion module of AnimateDiff v1 ({V1_POSITIONS} positions)", MOTION_MODULE)
         if any(key.startswith("down.") for key in given):
             raise _lost_metadata(name)
-        architecture = found
+        architecture = found.architecture()
     else:
         architecture = _declared(metadata, found, (*SITE_FIELDS, "positions"), name)
-    require_layout(name, weights, architecture, Lift)
+    require_layout(name, weights, architecture, make_lift)
     require_finite(name, weights)
     return MotionFile(architecture, weights)
 
@@ -182,14 +186,14 @@ def camera_adapter(state: State, metadata: Mapping[str, str] | None, name: str) 
         our_keys({k.removeprefix(half): v for k, v in given.items() if k.startswith(half)}, released)
         for half, released in ((ENCODER, SITE), (MERGES, MERGE))
     )
-    found = encoder_architecture(encoder, sites_architecture(merges))
+    found = encoder_sizes(encoder, sites_sizes(merges))
     if own:
         architecture = _declared(metadata, found, (*SITE_FIELDS, *ENCODER_FIELDS), name)
         told = (metadata.get("setting"), metadata.get("variant", ""), _frames(metadata, name), _values(metadata, name))
     else:
-        architecture, told = found, (None, "published", None, None)
-    require_layout(f"{name} (camera encoder)", encoder, architecture, DifferentialCameraEncoder)
-    require_layout(f"{name} (camera merges)", merges, architecture, CameraMerges)
+        architecture, told = found.architecture(), (None, "published", None, None)
+    require_layout(f"{name} (camera encoder)", encoder, architecture, make_encoder)
+    require_layout(f"{name} (camera merges)", merges, architecture, make_merges)
     require_finite(name, encoder | merges)
     try:
         return CameraFile(*told[:2], architecture, encoder, merges, *told[2:])
@@ -229,7 +233,7 @@ def image_lora(state: State, name: str) -> dict[str, Tensor]:
 
 def save_motion_module(path: str | os.PathLike[str], file: MotionFile) -> None:
     """Write motion modules as .safetensors, all of it or nothing."""
-    require_layout("The motion module", file.weights, file.architecture, Lift)
+    require_layout("The motion module", file.weights, file.architecture, make_lift)
     require_finite("The motion module", file.weights)
     save(path, file.weights, _metadata(MOTION_MODULE, file.architecture))
 
@@ -249,18 +253,18 @@ def save_camera_adapter(path: str | os.PathLike[str], file: CameraFile) -> None:
 
 def build_lift(file: MotionFile, operations: Operations = nn) -> Lift:
     """The motion modules, in evaluation mode. They share the file's tensors: no copy, and their dtype."""
-    require_layout("The motion module", file.weights, file.architecture, Lift)
-    return _build(Lift, file.architecture, file.weights, operations)
+    require_layout("The motion module", file.weights, file.architecture, make_lift)
+    return _build(make_lift, file.architecture, file.weights, operations)
 
 
 def build_camera(file: CameraFile, operations: Operations = nn) -> tuple[DifferentialCameraEncoder, CameraMerges]:
     """Encoder and merges of an adapter, in evaluation mode. They share the file's tensors: no copy, and their dtype."""
     _require_camera(file)
-    encoder = _build(DifferentialCameraEncoder, file.architecture, file.encoder, operations)
-    return encoder, _build(CameraMerges, file.architecture, file.merges, operations)
+    encoder = _build(make_encoder, file.architecture, file.encoder, operations)
+    return encoder, _build(make_merges, file.architecture, file.merges, operations)
 
 
-def _build(make: type[Module], architecture: Architecture, weights: State, operations: Operations) -> Module:
+def _build(make: Callable[..., Module], architecture: Architecture, weights: State, operations: Operations) -> Module:
     if operations is nn:
         with torch.device("meta"):  # else 400 M random numbers are drawn and thrown away
             module = make(architecture)
@@ -272,8 +276,8 @@ def _build(make: type[Module], architecture: Architecture, weights: State, opera
 
 
 def _require_camera(file: CameraFile) -> None:
-    require_layout("The camera encoder", file.encoder, file.architecture, DifferentialCameraEncoder)
-    require_layout("The set of camera merges", file.merges, file.architecture, CameraMerges)
+    require_layout("The camera encoder", file.encoder, file.architecture, make_encoder)
+    require_layout("The set of camera merges", file.merges, file.architecture, make_merges)
 
 
 def _metadata(kind: str, architecture: Architecture) -> dict[str, str]:
@@ -281,7 +285,7 @@ def _metadata(kind: str, architecture: Architecture) -> dict[str, str]:
         "format": FORMAT,
         "version": str(VERSION),
         "kind": KIND_NAMES[kind],
-        "architecture": json.dumps(architecture.to_dict()),
+        "architecture": json.dumps(FlatSizes.of(architecture).to_dict()),
     }
 
 
@@ -301,7 +305,7 @@ def _is_own(metadata: Mapping[str, str] | None, kind: str, name: str) -> bool:
     return True
 
 
-def _declared(metadata: Mapping[str, str], found: Architecture, told: tuple[str, ...], name: str) -> Architecture:
+def _declared(metadata: Mapping[str, str], found: FlatSizes, told: tuple[str, ...], name: str) -> Architecture:
     try:
         return declared_architecture(metadata.get("architecture", ""), found, told)
     except ValueError as error:

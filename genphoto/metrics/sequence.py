@@ -72,14 +72,18 @@ class FrameSequence:
         return Pair.of(self.light[0], self.light[index])
 
     def pair(self, index: int, reference: int = 0) -> Pair:
-        """A frame beside the reference frame at one scale, of their `zooms` the larger undone, and evenly changed."""
+        """A frame beside the reference frame at one scale, of their `zooms` the larger undone, and uneven changes."""
         key = index, reference
         if key not in self._pairs:
             zooms = self.zooms[reference], self.zooms[index]
             pair = pair_at_one_scale(self.light[reference], self.light[index], *zooms)
-            uneven = [quantity for quantity in self.quantities if quantity.change is Change.UNEVEN]
-            self._pairs[key] = undone(pair, self.cameras[reference], self.cameras[index], self, uneven)
+            even = self._undone(pair, self.cameras[reference], self.cameras[index], Change.UNEVEN)
+            self._pairs[key] = pair if even is pair else _as_clipped(even, pair)
         return self._pairs[key]
+
+    def alike(self, pair: Pair, first: Camera, camera: Camera) -> Pair:
+        """A pair of these cameras with all changes undone that are the same in every pixel."""
+        return self._undone(pair, first, camera, Change.EVEN)
 
     def without(self, quantity: Quantity) -> FrameSequence:
         """The sequence in which nobody undoes this quantity: what it is itself read in."""
@@ -91,6 +95,16 @@ class FrameSequence:
             self._readings[reading] = reading(self, progress)
         result: T = self._readings[reading]
         return result
+
+    def _undone(self, pair: Pair, first: Camera, camera: Camera, change: Change) -> Pair:
+        return undone(pair, first, camera, self, [each for each in self.quantities if each.change is change])
+
+
+def _as_clipped(pair: Pair, recorded: Pair) -> Pair:
+    """The pair, but what was clipped as it was recorded: darkened it would no longer be seen to be clipped."""
+    valid = recorded.valid
+    reference, frame = (torch.where(valid, light, before) for light, before in zip(pair[:2], recorded[:2], strict=True))
+    return pair._replace(reference=reference, frame=frame)
 
 
 def _fitting(disparity: Tensor, frames: Tensor) -> Tensor:

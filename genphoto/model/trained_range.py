@@ -11,7 +11,7 @@ from ..camera.camera import LIMITS, Camera
 from ..camera.setting import CameraSetting
 from ..camera.settings import setting_named
 from ..camera.sweep import CameraSweep
-from .config import Architecture
+from .config import EncoderSizes
 from .differential import coarse_prior, setting_values
 
 PRIOR_SIZE = (16, 24)  # on which the priors of two base cameras are compared
@@ -27,13 +27,13 @@ class TrainingRange:
         values: lowest and highest value; the setting's domain where the adapter's file does not say it, which is that
             of the released adapters.
         variant: of its priors and prompts.
-        architecture: whose positions say how many frames it sees at once.
+        encoder: whose positions say how many frames it sees at once.
     """
 
     setting: CameraSetting
     values: tuple[float, float]
     variant: str
-    architecture: Architecture
+    encoder: EncoderSizes
 
     def concerns(self, sweep: CameraSweep) -> list[str]:
         """What of a sweep the frames will not show, or not well, as sentences."""
@@ -41,7 +41,7 @@ class TrainingRange:
         return [*reached.limitations, *self._length(sweep), *self._base(sweep)]
 
     def _length(self, sweep: CameraSweep) -> list[str]:
-        longest = self.architecture.encoder_positions
+        longest = self.encoder.positions
         if len(sweep) <= longest:
             return []
         return [

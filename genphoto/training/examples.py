@@ -130,7 +130,7 @@ class TrainingExamples(Dataset):
             item |= self._camera(example.sweep, setting, first, count)
         shape = self.latent_shape
         if self.stage.kind == "autoencoder":
-            shape = (shape[0], *(n // self.architecture.downscale for n in pictures.shape[-2:]))
+            shape = (shape[0], *(n // self.architecture.backbone.downscale for n in pictures.shape[-2:]))
         return item | {kept: pictures, "noise": torch.randn(count, *shape, generator=generator)}
 
     def _timestep(self, draw: int, generator: torch.Generator) -> Tensor:
@@ -154,7 +154,7 @@ class TrainingExamples(Dataset):
     def _camera(self, sweep, setting: CameraSetting, first: int, count: int) -> dict[str, Tensor]:
         values = setting_values(sweep, setting)[first : first + count]
         prior = coarse_prior(
-            sweep, setting, setting_values(sweep, setting), self.variant, self.architecture.embedding_size
+            sweep, setting, setting_values(sweep, setting), self.variant, self.architecture.encoder.embedding_size
         )
         return {
             "prior": prior[first : first + count],

@@ -8,18 +8,19 @@ import torch
 from torch import Tensor, nn
 
 from ..image_model import ImageModel
+from ..model.backbone import Backbone
 from ..model.camera_encoder import DifferentialCameraEncoder
-from ..model.config import Architecture
+from ..model.config import Architecture, EncoderSizes
 from ..model.lift import CameraMerges, Lift
 
 
 class CameraAdapter(nn.Module):
     """Encoder and merges of one setting."""
 
-    def __init__(self, architecture: Architecture):
+    def __init__(self, backbone: Backbone, encoder: EncoderSizes):
         super().__init__()
-        self.encoder = DifferentialCameraEncoder(architecture)
-        self.merges = CameraMerges(architecture)
+        self.encoder = DifferentialCameraEncoder(backbone, encoder)
+        self.merges = CameraMerges(backbone)
 
 
 class Parts(nn.Module):
@@ -28,22 +29,19 @@ class Parts(nn.Module):
     Args:
         image_model: becomes the parts "autoencoder", "text" and "unet".
         motion: motion modules.
+        encoder: sizes of the camera encoders.
         settings: names of the settings that get a camera adapter, with new weights.
     """
 
-    def __init__(self, image_model: ImageModel, motion: Lift, settings: Sequence[str]):
+    def __init__(self, image_model: ImageModel, motion: Lift, encoder: EncoderSizes, settings: Sequence[str]):
         super().__init__()
         self.image_model = image_model
         self.autoencoder = image_model.autoencoder
         self.text = image_model.text_encoder
         self.unet = image_model.unet
         self.motion = motion
-        self.camera = nn.ModuleDict({name: CameraAdapter(motion.architecture) for name in settings})
-
-    @property
-    def architecture(self) -> Architecture:
-        """Sizes of the lift."""
-        return self.motion.architecture
+        self.architecture = Architecture(motion.backbone, motion.sizes, encoder)
+        self.camera = nn.ModuleDict({name: CameraAdapter(motion.backbone, encoder) for name in settings})
 
     def hidden_states(self, tokens: Tensor) -> Tensor:
         """Token numbers (...,T) -> last hidden states (...,T,D)."""
@@ -60,7 +58,7 @@ class Parts(nn.Module):
         return learning
 
     def buffers_of(self, names: Sequence[str]) -> dict[str, Tensor]:
-        """What the named parts keep beside their parameters, by name."""
+        """The buffers of the named parts, by name."""
         return {f"{name}.{key}": value for name in names for key, value in getattr(self, name).named_buffers()}
 
 

@@ -13,7 +13,7 @@ VARIANTS = [(s, v) for s in SETTINGS for v in ("physical", "published") if v == 
 
 def trained(name, variant="physical"):
     setting = setting_named(name)
-    return TrainingRange(setting, setting.domain, variant, PUBLISHED)
+    return TrainingRange(setting, setting.domain, variant, PUBLISHED.encoder)
 
 
 @pytest.mark.parametrize(("setting", "variant"), VARIANTS, ids=lambda x: getattr(x, "name", x))

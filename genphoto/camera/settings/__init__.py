@@ -13,6 +13,7 @@ from .color_temperature import COLOR_TEMPERATURE
 from .focal_length import FOCAL_LENGTH
 from .shutter_speed import SHUTTER_SPEED
 from .tint import TINT
+from .vignetting import VIGNETTING
 
 SETTINGS: tuple[CameraSetting, ...] = (
     FOCAL_LENGTH,
@@ -21,6 +22,7 @@ SETTINGS: tuple[CameraSetting, ...] = (
     SHUTTER_SPEED,
     COLOR_TEMPERATURE,
     TINT,
+    VIGNETTING,
 )
 
 
