@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .camera import Camera
 from .checks import require_in_range
@@ -38,10 +38,20 @@ class CameraSweep:
             or settings that contradict each other. The message names setting, value, unit and range.
     """
 
-    values: Mapping[str, Sequence[float]]
-    base: Camera | None = None
+    values: Mapping[str, tuple[float, ...]]
+    base: Camera = None  # type: ignore[assignment]  # until __post_init__
     dial: bool = False
     reach: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    if TYPE_CHECKING:  # it takes more than it holds
+
+        def __init__(
+            self,
+            values: Mapping[str, Sequence[float | str] | str],
+            base: Camera | None = None,
+            dial: bool = False,
+            reach: Mapping[str, Sequence[float | str]] = ...,
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         if not self.values:

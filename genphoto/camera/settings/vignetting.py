@@ -33,7 +33,7 @@ VIGNETTING = CameraSetting(
     limits=LIMITS["vignetting_ev"][1:],
     read=lambda camera: camera.vignetting_ev,
     write=lambda camera, ev: replace(camera, vignetting_ev=ev),
-    format=lambda ev: f"{ev:.3g} EV in the corner",
+    format=lambda ev: f"{ev:.3g} EV",
     prompt=lambda ev: f"<vignetting: {ev:g}>",
     phrase=lambda ev: f"with {ev:g} EV of vignetting",
     prior=light_lost,

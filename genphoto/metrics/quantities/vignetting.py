@@ -34,7 +34,7 @@ def requested_corner_ev(cameras: Sequence[Camera]) -> tuple[float, ...]:
 
 def _radius_squared(pair: Pair, step: float, sequence: FrameSequence) -> Tensor:
     """Squared distance (h,w) of a pair's pixels from the middle, in half diagonals of a frame, `step` px for each."""
-    _, height, width = pair.frame.shape
+    height, width = pair.frame.shape[1:]
     share = step * math.hypot(height, width) / math.hypot(*sequence.light.shape[2:])
     return (falloff((height, width), 2.0, share) ** -0.5 - 1).to(pair.frame)  # 2 EV: 1 / (1 + r^2)^2
 
