@@ -60,8 +60,8 @@ class Judge(nn.Module):
 def labels_of(scene: Scene) -> dict[str, int]:
     """What the judge should say of a scene."""
     main = scene.things[0]
-    said = {"color": main.color, "shape": main.shape, "floor": scene.floor, "background": scene.background}
-    return {name: CLASSES[name].index(value) for name, value in said.items()}
+    classes = {"color": main.color, "shape": main.shape, "floor": scene.floor, "background": scene.background}
+    return {name: CLASSES[name].index(value) for name, value in classes.items()}
 
 
 @torch.no_grad()

@@ -30,6 +30,7 @@ from genphoto.embedded import ASSETS, GUIDANCE_SCALE, IMAGE_MODEL, MOTION, camer
 from genphoto.files.contact_sheet import contact_sheet
 from genphoto.generate import SweepGenerator
 from genphoto.image_model import tiny_image_model
+from genphoto.metrics.measurement import Measurement
 from genphoto.metrics.sweep_metrics import measure_sweep
 from genphoto.model.diffusers_host import LiftedUNet
 
@@ -93,8 +94,8 @@ def physics(first: Tensor, sweep: CameraSweep, disparity: Tensor) -> Tensor:
 def read(judge: Judge, generator: SweepGenerator, frame: Tensor) -> tuple[dict[str, int], Tensor]:
     """What the judge sees in a picture: classes, and disparity (H,W) [1/m]."""
     logits, disparity = judge(generator.image_model.to_latents(frame[None]))
-    said = {name: int(values.argmax()) for name, values in logits.items()}
-    return said, F.interpolate(disparity[None], frame.shape[1:], mode="nearest")[0, 0].clamp(min=0)
+    answers = {name: int(values.argmax()) for name, values in logits.items()}
+    return answers, F.interpolate(disparity[None], frame.shape[1:], mode="nearest")[0, 0].clamp(min=0)
 
 
 def measured(row: str, setting_name: str, index: int, generator: SweepGenerator, judge: Judge):
@@ -105,27 +106,27 @@ def measured(row: str, setting_name: str, index: int, generator: SweepGenerator,
     deep = quantity == "blur"
     reference = physics(frames[0], sweep, disparity)
     report = measure_sweep(frames, sweep, disparity=disparity if deep else None, reference=reference)
-    found = report.measurements[quantity]
-    error = relative_radius_error(found) if deep else found.median_absolute_error
+    measurement = report.measurements[quantity]
+    error = relative_radius_error(measurement) if deep else measurement.median_absolute_error
     base = generator.setting.read(sweep.base)
     plain = min(range(len(frames)), key=lambda k: abs(sweep.values[setting_name][k] - base))
-    said, truth = read(judge, generator, frames[plain])[0], labels_of(scene)
+    answers, truth = read(judge, generator, frames[plain])[0], labels_of(scene)
     words = scene.caption
-    told = {"floor": f"{scene.floor} floor" in words, "background": scene.background in words}
+    mentioned = {"floor": f"{scene.floor} floor" in words, "background": scene.background in words}
     return {
         "error": error,
-        "slope": found.slope,
-        "rank": found.rank_correlation,
+        "slope": measurement.slope,
+        "rank": measurement.rank_correlation,
         "published": report.published[setting_name].correlation if setting_name in report.published else None,
         "ssim": report.consistency.mean,
         "possible": report.reference_consistency and report.reference_consistency.mean,
-        "right": {name: said[name] == truth[name] for name in CLASSES if told.get(name, True)},
+        "right": {name: answers[name] == truth[name] for name in CLASSES if mentioned.get(name, True)},
     }, frames
 
 
-def relative_radius_error(found) -> float | None:
+def relative_radius_error(measurement: Measurement) -> float | None:
     """Median of |measured / requested - 1| [%] over frames whose radius is asked to grow by a pixel or more."""
-    pairs = zip(found.measured, found.requested, strict=True)
+    pairs = zip(measurement.measured, measurement.requested, strict=True)
     errors = [100 * abs(m / r - 1) for m, r in pairs if m is not None and abs(r) >= 1]
     return statistics.median(errors) if errors else None
 
@@ -144,19 +145,19 @@ def table(results: dict[str, dict[str, list[dict]]]) -> str:
         "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, (_, title, target) in SETTINGS.items():
-        for row, found in results[name].items():
-            if not found:
+        for row, sweeps in results[name].items():
+            if not sweeps:
                 continue
-            cells = [title.split(" [")[0].removesuffix(" error"), row, str(len(found))]
+            cells = [title.split(" [")[0].removesuffix(" error"), row, str(len(sweeps))]
             unit = title.split("[")[1].rstrip("]")
-            share = sum(f["error"] is not None for f in found) / len(found)
-            cells += [f"{shown(median([f['error'] for f in found]))} {unit}", f"{target:g} {unit}", f"{share:.0%}"]
-            cells += [shown(median([f[key] for f in found])) for key in ("slope", "rank", "published")]
+            share = sum(f["error"] is not None for f in sweeps) / len(sweeps)
+            cells += [f"{shown(median([f['error'] for f in sweeps]))} {unit}", f"{target:g} {unit}", f"{share:.0%}"]
+            cells += [shown(median([f[key] for f in sweeps])) for key in ("slope", "rank", "published")]
             cells.append(
-                f"{shown(median([f['ssim'] for f in found]))} ({shown(median([f['possible'] for f in found]))})"
+                f"{shown(median([f['ssim'] for f in sweeps]))} ({shown(median([f['possible'] for f in sweeps]))})"
             )
             for key in CLASSES:
-                right = [f["right"][key] for f in found if key in f["right"]]
+                right = [f["right"][key] for f in sweeps if key in f["right"]]
                 cells.append(f"{sum(right) / len(right):.0%}" if right else "-")
             lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)

@@ -17,6 +17,7 @@ from genphoto.camera.sweep import CameraSweep
 from genphoto.commands import evaluate, ruler
 from genphoto.files.frames import PICTURES, frame_files, read_frames
 from genphoto.metrics.perceptual import Lpips
+from genphoto.metrics.quantities import QUANTITIES
 
 from .tiny_clip import write_tiny_clip
 
@@ -98,7 +99,7 @@ def test_a_folder_that_simulate_wrote_needs_no_setting(tmp_path, out):
     assert cli.main(["simulate", *map(str, simulated)]) == 0
     assert run(made, "--reference", made, "--cross-talk", "--out", out) == 0
     (found,) = report(out)
-    assert len(found["measurements"]) == 5
+    assert list(found["measurements"]) == [quantity.name for quantity in QUANTITIES]
     assert found["consistency_excess"] == 0
     assert found["published"]["focal_length"]["correlation"] == pytest.approx(1)
 

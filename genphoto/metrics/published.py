@@ -6,7 +6,7 @@ and the offset of every change, and with five frames correlates four numbers: se
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
@@ -15,7 +15,9 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from ..camera.progress import Progress, part_of, unreported
 from ..optional_packages import BROKEN
+from .progress import reported
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,49 +41,51 @@ class PublishedScore:
         return asdict(self)
 
 
-def blur_degrees(frames: Tensor) -> np.ndarray:
+def blur_degrees(frames: Iterable[Tensor]) -> np.ndarray:
     """Variance of the Laplacian of 8-bit gray frames, (F,3,H,W) -> (F,)."""
     return np.array([_laplacian(_gray(frame)).var() for frame in frames])
 
 
-def mean_brightness(frames: Tensor) -> np.ndarray:
+def mean_brightness(frames: Iterable[Tensor]) -> np.ndarray:
     """Mean of 8-bit gray frames, (F,3,H,W) -> (F,)."""
     return np.array([_gray(frame).mean() for frame in frames])
 
 
-def mean_colors(frames: Tensor) -> np.ndarray:
+def mean_colors(frames: Iterable[Tensor]) -> np.ndarray:
     """Mean 8-bit R, G and B of frames, (F,3,H,W) -> (F,3)."""
     return np.array([_codes(frame).mean((0, 1)) for frame in frames])
 
 
-def zoom_scales(frames: Tensor) -> list[float | None]:
+def zoom_scales(frames: Iterable[Tensor]) -> list[float | None]:
     """Scale between neighboring frames by SIFT and RANSAC, (F,3,H,W) -> F-1 values; None where it is not found.
 
     Raises:
         ImportError: opencv is not installed.
     """
     cv2 = _opencv()
-    grays = [cv2.cvtColor(_codes(frame), cv2.COLOR_RGB2GRAY) for frame in frames]
+    grays = (cv2.cvtColor(_codes(frame), cv2.COLOR_RGB2GRAY) for frame in frames)
     features = [cv2.SIFT_create().detectAndCompute(gray, None) for gray in grays]
     return [_scale(cv2, *pair) for pair in pairwise(features)]
 
 
-def published_scores(frames: Tensor, reference: Tensor, settings: Sequence[str]) -> dict[str, PublishedScore]:
+def published_scores(
+    frames: Tensor, reference: Tensor, settings: Sequence[str], progress: Progress = unreported
+) -> dict[str, PublishedScore]:
     """The paper's score for each of the settings that it knows; frames and reference are (F,3,H,W), any sizes.
 
     Without OpenCV, which ComfyUI does not bring, that of the zoom is None and says so.
     """
-    scores = {}
-    for name in settings:
-        if name in CHANGES:
-            try:
-                scores[name] = published_score(frames, reference, name)
-            except ImportError as missing:
-                scores[name] = PublishedScore(None, str(missing).rstrip("."), (), ())
+    scores, known = {}, [name for name in settings if name in CHANGES]
+    for index, name in enumerate(known):
+        part = part_of(progress, index / len(known), (index + 1) / len(known))
+        try:
+            scores[name] = published_score(frames, reference, name, part)
+        except ImportError as missing:
+            scores[name] = PublishedScore(None, str(missing).rstrip("."), (), ())
     return scores
 
 
-def published_score(frames: Tensor, reference: Tensor, setting: str) -> PublishedScore:
+def published_score(frames: Tensor, reference: Tensor, setting: str, progress: Progress = unreported) -> PublishedScore:
     """The paper's score of one setting: bokeh, focal_length, shutter_speed or color_temperature."""
     if setting not in CHANGES:
         raise ValueError(f"The paper has no score for {setting!r}. It scores {', '.join(CHANGES)}.")
@@ -90,7 +94,8 @@ def published_score(frames: Tensor, reference: Tensor, setting: str) -> Publishe
             f"{len(frames)} frames and {len(reference)} of the reference cannot be correlated. Give a reference of "
             "the same sweep."
         )
-    changes, reference_changes = (tuple(map(tuple, CHANGES[setting](x))) for x in (frames, reference))
+    halves = ((frames, part_of(progress, 0, 0.5)), (reference, part_of(progress, 0.5, 1)))
+    changes, reference_changes = (tuple(map(tuple, CHANGES[setting](reported(list(x), half)))) for x, half in halves)
     correlations = []
     for ours, theirs in zip(changes, reference_changes, strict=True):
         reason = _undefined(ours, "the sequence") or _undefined(theirs, "the reference")
@@ -116,14 +121,15 @@ def _undefined(changes: Sequence[float | None], whose: str) -> str | None:
 Changes = list[list[float | None]]
 
 
-def _differences(per_frame: Callable[[Tensor], np.ndarray]) -> Callable[[Tensor], Changes]:
-    def changes(frames: Tensor) -> Changes:
-        return np.diff(per_frame(frames).reshape(len(frames), -1), axis=0).T.tolist()
+def _differences(per_frame: Callable[[Iterable[Tensor]], np.ndarray]) -> Callable[[Iterable[Tensor]], Changes]:
+    def changes(frames: Iterable[Tensor]) -> Changes:
+        values = per_frame(frames)
+        return np.diff(values.reshape(len(values), -1), axis=0).T.tolist()
 
     return changes
 
 
-CHANGES: dict[str, Callable[[Tensor], Changes]] = {
+CHANGES: dict[str, Callable[[Iterable[Tensor]], Changes]] = {
     "bokeh": _differences(blur_degrees),
     "focal_length": lambda frames: [zoom_scales(frames)],
     "shutter_speed": _differences(mean_brightness),

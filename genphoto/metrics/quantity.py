@@ -7,14 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
 
 from ..camera.camera import Camera
 from ..camera.progress import Progress
 from .frames import Pair
 from .measurement import Measurement
-from .sequence import FrameSequence
 
-Undo = Callable[[Pair, Camera, Camera, FrameSequence], Pair]
+if TYPE_CHECKING:
+    from .sequence import FrameSequence
+
+Undo = Callable[[Pair, Camera, Camera, "FrameSequence"], Pair]
+
+
+class Change(Enum):
+    """What a change of a quantity does to the light of a picture, and how other quantities are read despite it."""
+
+    MOVES = "light goes to other pixels; readings cope with it"
+    UNEVEN = "each pixel changes by its place; undone before another quantity is read"
+    EVEN = "all pixels change alike; readings cope with it, or undo it"
 
 
 def _as_asked(sequence: FrameSequence, measurement: Measurement) -> FrameSequence:
@@ -36,7 +48,7 @@ class Quantity:
         undo: (pair, camera of its reference, camera of its frame, sequence) -> the pair with both brought to the
             worse of the two in this respect, as the cameras ask: a change that is missing is added to one side all the
             same. Quantities that can only be undone together share one function.
-        pixelwise: whether `undo` changes every pixel by itself.
+        change: what its change does to the light.
         registered: (sequence, measurement) -> the sequence in which the quantities after this one are read, where it
             decides which pixels show the same thing.
     """
@@ -48,7 +60,7 @@ class Quantity:
     noticeable: float
     measure: Callable[[FrameSequence, Progress], Measurement]
     undo: Undo
-    pixelwise: bool = True
+    change: Change = Change.EVEN
     registered: Callable[[FrameSequence, Measurement], FrameSequence] = _as_asked
 
     def asked_for(self, cameras: Sequence[Camera]) -> bool:

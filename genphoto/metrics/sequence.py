@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -14,9 +14,7 @@ from ..camera.colorimetry import srgb_to_linear
 from ..camera.progress import Progress
 from ..camera.sweep import CameraSweep
 from .frames import Pair, pair_at_one_scale, requested_zooms, require_frames
-
-if TYPE_CHECKING:
-    from .quantity import Quantity
+from .quantity import Change, Quantity, undone
 
 T = TypeVar("T")
 
@@ -26,7 +24,8 @@ class FrameSequence:
     """Frames, and the cameras that were asked for them.
 
     Args:
-        light: (F,3,H,W) linear light in [0,1], float32, on any device: there it is measured.
+        frames: (F,3,H,W) sRGB in [0,1], float32, on any device: there they are measured.
+        light: (F,3,H,W) their linear light.
         cameras: one complete state per frame.
         zooms: magnification (F,) of the frames relative to the first at which they are laid upon each other.
         quantities: all that there are, in the order in which their changes are undone.
@@ -34,6 +33,7 @@ class FrameSequence:
         disparity: (H,W) [1/m] of what the first frame shows; None where it is not known.
     """
 
+    frames: Tensor
     light: Tensor
     cameras: tuple[Camera, ...]
     zooms: tuple[float, ...]
@@ -60,7 +60,7 @@ class FrameSequence:
         if disparity is not None:
             disparity = _fitting(disparity, frames).to(frames)
         zooms = requested_zooms(sweep.cameras)
-        return cls(srgb_to_linear(frames), sweep.cameras, zooms, quantities, sweep.dial, disparity)
+        return cls(frames, srgb_to_linear(frames), sweep.cameras, zooms, quantities, sweep.dial, disparity)
 
     @property
     def frame_px(self) -> int:
@@ -72,12 +72,22 @@ class FrameSequence:
         return Pair.of(self.light[0], self.light[index])
 
     def pair(self, index: int, reference: int = 0) -> Pair:
-        """A frame beside the reference frame at one scale: of their `zooms` the larger is undone."""
+        """A frame beside the reference frame at one scale, of their `zooms` the larger undone, and uneven changes."""
         key = index, reference
         if key not in self._pairs:
             zooms = self.zooms[reference], self.zooms[index]
-            self._pairs[key] = pair_at_one_scale(self.light[reference], self.light[index], *zooms)
+            pair = pair_at_one_scale(self.light[reference], self.light[index], *zooms)
+            even = self._undone(pair, self.cameras[reference], self.cameras[index], Change.UNEVEN)
+            self._pairs[key] = pair if even is pair else _as_clipped(even, pair)
         return self._pairs[key]
+
+    def alike(self, pair: Pair, first: Camera, camera: Camera) -> Pair:
+        """A pair of these cameras with all changes undone that are the same in every pixel."""
+        return self._undone(pair, first, camera, Change.EVEN)
+
+    def without(self, quantity: Quantity) -> FrameSequence:
+        """The sequence in which nobody undoes this quantity: what it is itself read in."""
+        return replace(self, quantities=tuple(other for other in self.quantities if other.undo is not quantity.undo))
 
     def once(self, reading: Callable[[FrameSequence, Progress], T], progress: Progress) -> T:
         """What a reading of the sequence gives that several quantities share: read for the first of them."""
@@ -85,6 +95,16 @@ class FrameSequence:
             self._readings[reading] = reading(self, progress)
         result: T = self._readings[reading]
         return result
+
+    def _undone(self, pair: Pair, first: Camera, camera: Camera, change: Change) -> Pair:
+        return undone(pair, first, camera, self, [each for each in self.quantities if each.change is change])
+
+
+def _as_clipped(pair: Pair, recorded: Pair) -> Pair:
+    """The pair, but what was clipped as it was recorded: darkened it would no longer be seen to be clipped."""
+    valid = recorded.valid
+    reference, frame = (torch.where(valid, light, before) for light, before in zip(pair[:2], recorded[:2], strict=True))
+    return pair._replace(reference=reference, frame=frame)
 
 
 def _fitting(disparity: Tensor, frames: Tensor) -> Tensor:

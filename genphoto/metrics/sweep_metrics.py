@@ -95,8 +95,8 @@ def measure_sweep(
     Raises:
         ValueError: fewer than two frames, black frames, frames of different sizes, or a number that does not fit.
     """
-    frames = require_frames(frames, len(sweep))
     sequence = FrameSequence.of(frames, sweep, QUANTITIES, disparity)
+    frames = sequence.frames
     if reference is not None:
         if len(reference) != len(frames):
             raise ValueError(
@@ -106,16 +106,17 @@ def measure_sweep(
         reference = require_frames(reference, len(sweep)).to(frames.device)
     asked_for = [quantity for quantity in QUANTITIES if quantity.asked_for(sequence.cameras)]
     wanted = QUANTITIES if cross_talk else asked_for
-    count = len(wanted) + 1 + (reference is not None)
+    count = len(wanted) + 1 + 2 * (reference is not None)
     steps = [part_of(on_progress or unreported, step / count, (step + 1) / count) for step in range(count)]
     measurements = _measurements(sequence, wanted, steps)
     consistency = compensated_consistency(sequence, steps[len(wanted)])
     scores, possible = {}, None
     if reference is not None:
-        scores = published_scores(frames, reference, tuple(sweep.values))
+        scores = published_scores(frames, reference, tuple(sweep.values), steps[-2])
         # SSIM depends on the size of the frames.
         fitted = F.interpolate(reference, frames.shape[2:], mode="bilinear", antialias=True)
-        possible = compensated_consistency(replace(sequence, light=srgb_to_linear(fitted)), steps[-1])
+        physical = replace(sequence, frames=fitted, light=srgb_to_linear(fitted))
+        possible = compensated_consistency(physical, steps[-1])
     findings = (
         *sweep.limitations,
         *findings_of(frames, [measurements[quantity.name] for quantity in asked_for], consistency),

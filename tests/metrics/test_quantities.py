@@ -1,19 +1,19 @@
 """What every quantity promises, that no setting or stage is without one, and that a new one is one value."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 
 from genphoto.camera.camera import Camera
-from genphoto.camera.colorimetry import linear_to_srgb, srgb_to_linear
 from genphoto.camera.progress import unreported
 from genphoto.camera.settings import SETTINGS
 from genphoto.camera.sweep import CameraSweep
 from genphoto.metrics.consistency import compensated_pair
+from genphoto.metrics.frames import clipped
+from genphoto.metrics.patch_blur import patch_radii
 from genphoto.metrics.quantities import QUANTITIES, color_temperature
+from genphoto.metrics.quantities.color_temperature import COLOR_TEMPERATURE
 from genphoto.metrics.quantities.exposure import EXPOSURE
-from genphoto.metrics.quantity import Quantity
+from genphoto.metrics.quantities.vignetting import VIGNETTING
 from genphoto.metrics.sweep_metrics import measure_sweep
 
 every_quantity = pytest.mark.parametrize("quantity", QUANTITIES, ids=lambda quantity: quantity.name)
@@ -70,8 +70,7 @@ def test_undoing_a_change_makes_frames_alike_and_frozen_ones_unlike(setting, sho
     right = sequence_of(frames, sweep, disparity)
     frozen = sequence_of(frames[:1].expand_as(frames), sweep, disparity)
     for quantity in asked_for(sweep.cameras):
-        others = tuple(other for other in QUANTITIES if other.undo is not quantity.undo)
-        assert difference(right) < 0.4 * difference(replace(right, quantities=others)), quantity.name
+        assert difference(right) < 0.4 * difference(right.without(quantity)), quantity.name
         assert difference(frozen) > 2 * difference(right), quantity.name
 
 
@@ -100,46 +99,24 @@ def test_temperature_and_tint_are_read_once(shoot, monkeypatch):
     assert len(calls) == len(sweep) - 1
 
 
-# A quantity that the library does not know: light that falls off to the corners, the more the nearer the focus is.
+def test_an_uneven_change_is_undone_where_other_quantities_are_read(shoot, sequence_of):
+    sweep = CameraSweep(
+        {"vignetting": [0, 3], "shutter_speed": [0.5, 0.25], "color_temperature": [6504, 5000]}, Camera()
+    )
+    right = sequence_of(shoot("coffee", sweep), sweep)
+    left_in = right.without(VIGNETTING)
+    assert difference(right) < 0.1 * difference(left_in)
+    exposures = [abs(EXPOSURE.measure(sequence, unreported).errors[1]) for sequence in (left_in, right)]
+    assert exposures[0] > 0.3
+    assert exposures[1] < 0.02
+    assert abs(COLOR_TEMPERATURE.measure(right, unreported).errors[1]) < 0.5
+    shares = [patch_radii(sequence.pair(1)).share for sequence in (left_in, right)]
+    assert shares[1] > 0.9 > shares[0]
 
 
-def falloff(camera, picture):
-    """Share of the light (h,w) that reaches each pixel."""
-    y, x = (torch.linspace(-1, 1, n) for n in picture.shape[1:])
-    return 1 / (1 + (x.square() + y[:, None].square()) / camera.focus_distance_m)
-
-
-def corner_ev(cameras):
-    ends = [-2 * torch.tensor(1 + 2 / camera.focus_distance_m).log2().item() for camera in cameras]
-    return tuple(end - ends[0] for end in ends)
-
-
-def at_the_stronger_falloff(pair, first, camera, sequence):
-    ratio = falloff(camera, pair.frame) / falloff(first, pair.frame)
-    return pair._replace(reference=pair.reference * ratio.clamp(max=1), frame=pair.frame / ratio.clamp(min=1))
-
-
-FALLOFF = Quantity(
-    name="falloff",
-    unit="EV",
-    stages=("vignetting",),
-    requested=corner_ev,
-    noticeable=0.05,
-    measure=None,
-    undo=at_the_stronger_falloff,
-)
-
-
-def test_a_new_quantity_is_undone_by_all_that_compare_frames(shoot, sequence_of):
-    sweep = CameraSweep({"shutter_speed": [0.5, 0.25]})
-    cameras = tuple(replace(c, focus_distance_m=m) for c, m in zip(sweep.cameras, (1000, 1.0), strict=True))
-    assert FALLOFF.asked_for(cameras)
-    assert not FALLOFF.asked_for((Camera(), Camera()))
-    light = srgb_to_linear(shoot("coffee", sweep))
-    light = torch.stack([x * falloff(camera, x) for x, camera in zip(light, cameras, strict=True)])
-    unknown = replace(sequence_of(linear_to_srgb(light), sweep), cameras=cameras)
-    known = replace(unknown, quantities=(*QUANTITIES[:2], FALLOFF, *QUANTITIES[2:]))
-    errors = [abs(EXPOSURE.measure(sequence, unreported).errors[1]) for sequence in (unknown, known)]
-    assert errors[0] > 0.3
-    assert errors[1] < 0.02
-    assert difference(known) < 0.1 * difference(unknown)
+def test_what_is_clipped_stays_so_when_an_uneven_change_is_undone(sequence_of):
+    sweep = CameraSweep({"vignetting": [0, 2]})
+    frames = torch.ones(2, 3, 64, 96)
+    pair = sequence_of(frames, sweep).pair(1)
+    assert not pair.valid.any()
+    assert bool(clipped(pair).all())

@@ -10,10 +10,10 @@ SWEEP = CameraSweep({"vignetting": [0, 0.5, 1, 2, 3]})
 
 @pytest.mark.parametrize("name", ["coffee", "chelsea"])
 def test_corners_are_measured_in_stops(shoot, name):
-    found = measure_sweep(shoot(name, SWEEP), SWEEP)
-    assert found.asked_for == ("vignetting",)
-    assert found.measurements["vignetting"].measured == pytest.approx((0, 0.5, 1, 2, 3), abs=0.02)
-    assert found.consistency.mean > 0.98
+    report = measure_sweep(shoot(name, SWEEP), SWEEP)
+    assert report.asked_for == ("vignetting",)
+    assert report.measurements["vignetting"].measured == pytest.approx((0, 0.5, 1, 2, 3), abs=0.02)
+    assert report.consistency.mean > 0.98
 
 
 def test_a_first_frame_with_dark_corners_is_believed(shoot):
@@ -27,10 +27,10 @@ def test_corners_exposure_and_zoom_are_told_apart(shoot):
     sweep = CameraSweep(
         {"vignetting": [0, 1, 2], "shutter_speed": [0.5, 0.35, 0.25], "focal_length": [24, 28, 35]}, Camera()
     )
-    found = measure_sweep(shoot("coffee", sweep), sweep).measurements
-    assert found["vignetting"].measured == pytest.approx((0, 1, 2), abs=0.1)
-    assert found["exposure"].measured == pytest.approx((0, -0.515, -1), abs=0.05)
-    assert found["zoom"].measured == pytest.approx((1, 28 / 24, 35 / 24), rel=0.005)
+    measurements = measure_sweep(shoot("coffee", sweep), sweep).measurements
+    assert measurements["vignetting"].measured == pytest.approx((0, 1, 2), abs=0.1)
+    assert measurements["exposure"].measured == pytest.approx((0, -0.515, -1), abs=0.05)
+    assert measurements["zoom"].measured == pytest.approx((1, 28 / 24, 35 / 24), rel=0.005)
 
 
 def test_frozen_corners_are_measured_as_none(shoot):

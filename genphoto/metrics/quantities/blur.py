@@ -22,7 +22,7 @@ from ..frames import Pair, center, requested_zooms, sampled_down
 from ..measurement import NO_CHANGE, Measurement, Reading
 from ..patch_blur import NOTICED_PX, PatchBlur, blurred_as, patch_means, patch_radii, patch_ranges
 from ..progress import reported
-from ..quantity import Quantity
+from ..quantity import Change, Quantity
 from ..sequence import FrameSequence
 
 LEAST_PATCHES = 6
@@ -212,5 +212,5 @@ BLUR = Quantity(
     noticeable=BLUR_CHANGES_K,
     measure=measure_blur,
     undo=_at_the_stronger_blur,
-    pixelwise=False,
+    change=Change.MOVES,
 )

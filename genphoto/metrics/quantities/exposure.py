@@ -12,7 +12,7 @@ from ..exposure_change import exposure_change
 from ..frames import Pair
 from ..measurement import NO_CHANGE, Measurement, Reading
 from ..progress import reported
-from ..quantity import Quantity, undone
+from ..quantity import Quantity
 from ..sequence import FrameSequence
 
 # Camera JPEGs of 3 EV read as 3.8: their tone curves are steeper than sRGB in the middle, about as a power of light.
@@ -25,20 +25,19 @@ def requested_ev(cameras: Sequence[Camera]) -> tuple[float, ...]:
 
 
 def measure_exposure(sequence: FrameSequence, progress: Progress) -> Measurement:
-    """Exposure of every frame relative to the first [EV], with what else the cameras change in each pixel undone.
+    """Exposure of every frame relative to the first [EV], with what else the cameras change everywhere alike undone.
 
     A change of light makes an orange thing brighter or darker than a gray one; that is no change of exposure. A frame
     that shares no usable brightness with the first is measured against the frame nearest to it in between.
     """
-    cameras = sequence.cameras
-    others = [quantity for quantity in sequence.quantities if quantity.pixelwise and quantity is not EXPOSURE]
+    cameras, others = sequence.cameras, sequence.without(EXPOSURE)
 
     def change(near: int, far: int) -> Reading:
         pair = sequence.pair(far)
         if near:
             before = sequence.pair(near)
             pair = Pair.of(before.frame, pair.frame, before.frame_step, pair.frame_step)
-        return exposure_change(undone(pair, cameras[near], cameras[far], sequence, others))
+        return exposure_change(others.alike(pair, cameras[near], cameras[far]))
 
     requested = requested_ev(cameras)
     readings = [NO_CHANGE, *(change(0, index) for index in reported(range(1, len(cameras)), progress))]

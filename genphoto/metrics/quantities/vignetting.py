@@ -15,7 +15,7 @@ from ..exposure_change import DIFFERENT
 from ..frames import Pair, away_from, clipped, luminance, smooth
 from ..measurement import NO_CHANGE, Measurement, Reading
 from ..progress import reported
-from ..quantity import Quantity, undone
+from ..quantity import Change, Quantity
 from ..sequence import FrameSequence
 
 DARKEST = 0.005  # linear: above the noise and the rounding of 8 bits
@@ -49,11 +49,10 @@ def measure_vignetting(sequence: FrameSequence, progress: Progress) -> Measureme
 
     The first frame is taken to show what was asked for: a picture alone does not tell a dark corner from a dark thing.
     """
-    cameras = sequence.cameras
-    others = [quantity for quantity in sequence.quantities if quantity.pixelwise and quantity is not VIGNETTING]
+    cameras, others = sequence.cameras, sequence.without(VIGNETTING)
     readings = [NO_CHANGE]
     for index in reported(range(1, len(cameras)), progress):
-        pair = undone(sequence.pair(index), cameras[0], cameras[index], sequence, others)
+        pair = others.alike(others.pair(index), cameras[0], cameras[index])
         readings.append(_change(pair, cameras[0], sequence))
     return Measurement.of(VIGNETTING.name, VIGNETTING.unit, requested_corner_ev(cameras), readings)
 
@@ -101,6 +100,8 @@ def _lowest(function: Callable[[float], float], low: float, high: float) -> floa
 
 def _as_dark(pair: Pair, first: Camera, camera: Camera, sequence: FrameSequence) -> Pair:
     """Both frames with the darker corners of the two."""
+    if first.vignetting_ev == camera.vignetting_ev == 0:
+        return pair
     of_reference = _lost_ev(_radius_squared(pair, pair.reference_step, sequence), first.vignetting_ev)
     of_frame = _lost_ev(_radius_squared(pair, pair.frame_step, sequence), camera.vignetting_ev)
     darker = torch.maximum(of_reference, of_frame)
@@ -118,4 +119,5 @@ VIGNETTING = Quantity(
     noticeable=0.02,
     measure=measure_vignetting,
     undo=_as_dark,
+    change=Change.UNEVEN,
 )

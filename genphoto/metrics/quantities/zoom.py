@@ -13,7 +13,7 @@ from ..magnification import zoom_between
 from ..measurement import Measurement, Reading
 from ..patch_blur import NOTICED_PX, blurred_as, patch_radii
 from ..progress import reported
-from ..quantity import Quantity
+from ..quantity import Change, Quantity
 from ..sequence import FrameSequence
 
 FAKED_BY_BLUR = 0.05  # of a zoom, at most
@@ -72,6 +72,6 @@ ZOOM = Quantity(
     noticeable=0.005,
     measure=measure_zoom,
     undo=_in_the_wider_view,
-    pixelwise=False,
+    change=Change.MOVES,
     registered=_as_shown,
 )
