@@ -26,7 +26,7 @@ AT_HOME = 3.0  # times the usual size of random weights: tokens of one frame the
 
 def untrained_parts(settings: Sequence[str], prediction: str, seed: int) -> Parts:
     """All networks of the tiny model with random weights."""
-    tokenizer = WordTokenizer(WORDS, WORDS_OF_A_TEXT)
+    tokenizer = WordTokenizer.of_new_model(WORDS, WORDS_OF_A_TEXT)
 
     def make() -> Parts:
         words = len(tokenizer.vocabulary)

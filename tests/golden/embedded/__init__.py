@@ -45,7 +45,7 @@ UNET = {
     "cross_attention_dim": 32,
     "attention_head_dim": 4,
 }
-TOKENIZER = WordTokenizer(("a", "red", "blue", "ball", "box", "on", "floor"), 32)
+TOKENIZER = WordTokenizer.of_0_1(("a", "red", "blue", "ball", "box", "on", "floor"), 32)
 TEXT = {
     "vocab_size": len(TOKENIZER.vocabulary),
     "hidden_size": 32,
