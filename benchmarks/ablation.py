@@ -17,17 +17,15 @@ from matplotlib import pyplot
 from tiny_model import SETTINGS, held_out, median, shown
 from torch.utils.data import Dataset
 
-from genphoto.camera.settings import setting_named
 from genphoto.data.dataset import SweepExample
 from genphoto.data.frame_cache import LatentCache
 from genphoto.generate import SweepGenerator
 from genphoto.metrics.sweep_metrics import measure_sweep
-from genphoto.model.differential import camera_prompts
 from genphoto.model.diffusers_host import LiftedUNet
 from genphoto.sampling import sample
 from genphoto.training.config import StageConfig, TrainConfig
 from genphoto.training.config_file import load_config
-from genphoto.training.losses import StageLoss
+from genphoto.training.losses import seen_embedding
 from genphoto.training.parts import Parts
 from genphoto.training.run import as_latents, dataset_of, parts_of, run_stage
 
@@ -48,7 +46,7 @@ class First(Dataset):
 
     def __init__(self, dataset: LatentCache, count: int):
         self.dataset, self.count = dataset, count
-        self.setting_at = dataset.setting_at
+        self.settings_at = dataset.settings_at
 
     def __len__(self) -> int:
         return self.count
@@ -90,20 +88,20 @@ def errors(parts: Parts, stage: StageConfig, config: TrainConfig, sweeps: int) -
 
 
 def _frames(parts, stage, config, name, caption, sweep, seed):
-    setting = setting_named(name)
     model, adapter = parts.image_model, parts.camera[name]
     lifted = LiftedUNet(parts.unet, parts.motion)
-    generator = SweepGenerator(lifted, model, adapter.encoder, adapter.merges, setting, config.data.variant)
+    generator = SweepGenerator(lifted, model, adapter)
+    question = adapter.question(sweep)
     text, nothing = (generator.encode_text([words]).expand(len(sweep), -1, -1) for words in (caption, ""))
     cameras = []
+    words = generator.encode_text(question.prompts)
     if stage.blind == "camera":
-        words = generator.encode_text(camera_prompts(sweep.values[name], setting))
         text, nothing = (torch.cat([part, words], 1) for part in (text, nothing))
     else:
-        told = (part[None] for part in generator.camera_inputs(sweep))
-        cameras = StageLoss(parts, stage, config.model.prediction).cameras_of(adapter, *told)
+        prior = question.prior(adapter.architecture.embedding_size)
+        cameras = [adapter.answer(seen_embedding(stage, prior[None], words[None]))]
     shown_larger = cameras and stage.blind != "noise"
-    noise = generator.noise(sweep, seed, config.data.size, 1.0 if shown_larger else 0.0)
+    noise = generator.noise(question, seed, config.data.size, 1.0 if shown_larger else 0.0)
     latents = sample(
         lifted,
         noise,

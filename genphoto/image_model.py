@@ -19,6 +19,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from .checkpoint import TinyModelFile
 from .model.autoencoder import Autoencoder
+from .model.words import WordTokenizer
 
 TOKENS = 77  # tokenizer folders may name another limit; the camera was learned at this one
 # What diffusers and transformers raise where a file is damaged or of something else.
@@ -43,6 +44,11 @@ class ImageModel:
     text_encoder: CLIPTextModel
     tokenize: Callable[[Sequence[str]], Tensor]
     prediction: str = "epsilon"
+
+    @property
+    def vocabulary(self) -> str:
+        """Digest of the vocabulary of its own in which texts are numbered; empty for CLIP's."""
+        return self.tokenize.digest if isinstance(self.tokenize, WordTokenizer) else ""
 
     def hidden_states(self, tokens: Tensor) -> Tensor:
         """Token numbers (N,T) -> last hidden states (N,T,D)."""

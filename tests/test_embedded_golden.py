@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from diffusers import UNet2DConditionModel
 
-from genphoto.camera.settings import setting_named
 from genphoto.camera.sweep import CameraSweep
 from genphoto.checkpoint import build_camera, build_lift, camera_adapter, load, motion_module
 from genphoto.checkpoint.disk import save
@@ -29,9 +28,7 @@ def frames(request, tmp_path, monkeypatch):
     model = tiny_image_model(load_tiny_model(folder / embedded.MODEL))
     lift = build_lift(motion_module(*load(folder / embedded.MOTION), embedded.MOTION))
     camera = camera_adapter(*load(folder / embedded.CAMERA), embedded.CAMERA)
-    generator = SweepGenerator(
-        LiftedUNet(model.unet, lift), model, *build_camera(camera), setting_named(camera.setting), camera.variant
-    )
+    generator = SweepGenerator(LiftedUNet(model.unet, lift), model, build_camera(camera))
     return generator.generate(
         embedded.SCENE,
         CameraSweep({"focal_length": embedded.FOCAL_LENGTHS}),

@@ -28,6 +28,7 @@ from genphoto.model.camera_encoder import DifferentialCameraEncoder
 from genphoto.model.config import Architecture
 from genphoto.model.diffusers_host import LiftedUNet
 from genphoto.model.lift import CameraMerges, Lift
+from genphoto.model.steering import Steering
 
 from .files.test_sweeps import assert_says, exif_of
 from .random_weights import random_
@@ -76,9 +77,9 @@ def write_base(folder):
 
 
 def camera_file(setting="focal_length", architecture=TINY):
+    settings = (setting_named(setting),) if setting else ()
     return checkpoint.CameraFile(
-        setting,
-        "published",
+        Steering(settings, "published"),
         architecture,
         random_(DifferentialCameraEncoder(architecture)).state_dict(),
         random_(CameraMerges(architecture), 1).state_dict(),
@@ -106,14 +107,10 @@ def weights(tmp_path_factory):
 def generator(weights):
     image_model = load_image_model(weights / "base")
     motion = checkpoint.motion_module(*checkpoint.load(weights / "motion.safetensors"), "motion")
-    encoder, merges = checkpoint.build_camera(camera_file())
     return SweepGenerator(
         LiftedUNet(image_model.unet, checkpoint.build_lift(motion)),
         image_model,
-        encoder,
-        merges,
-        setting_named("focal_length"),
-        "published",
+        checkpoint.build_camera(camera_file()),
     )
 
 
@@ -150,12 +147,14 @@ def test_strength_zero_is_the_lift_without_a_camera(generator):
 
 
 def test_unet_and_lift_in_half_precision_stay_close(generator):
+    adapter = copy.deepcopy(generator.adapter)
+    adapter.merges.to(torch.float16)
     half = replace(
         generator,
         model=LiftedUNet(
             copy.deepcopy(generator.model.unet).to(torch.float16), copy.deepcopy(generator.model.lift).to(torch.float16)
         ),
-        merges=copy.deepcopy(generator.merges).to(torch.float16),
+        adapter=adapter,
     )
     exact = generator.generate(SCENE, SWEEP, steps=2)
     assert 0 < (half.generate(SCENE, SWEEP, steps=2) - exact).abs().mean() < 0.01
@@ -197,16 +196,9 @@ def test_a_size_between_latents_is_refused(generator, size):
 
 def test_camera_and_motion_of_different_sizes_are_refused(generator):
     other = Architecture(channels=(32, 32), heads=4, image_size=(64, 96), text_width=32)
-    encoder, merges = checkpoint.build_camera(camera_file(architecture=other))
+    adapter = checkpoint.build_camera(camera_file(architecture=other))
     with pytest.raises(ValueError, match=r"made for levels of width \(32, 32\).*motion module has \(32, 64\)"):
-        SweepGenerator(
-            generator.model,
-            generator.image_model,
-            encoder,
-            merges,
-            generator.setting,
-            "published",
-        )
+        replace(generator, adapter=adapter)
 
 
 @pytest.fixture
@@ -299,7 +291,9 @@ def test_the_embedded_model_tells_what_it_was_not_trained_on(tmp_path, caplog):
 
 def test_the_range_of_an_adapter_that_tells_it_counts(generator, caplog):
     sweep = CameraSweep({"focal_length": [24, 60]})
-    assert replace(generator, values=(24.0, 50.0)).with_reach(sweep).reach == {"focal_length": (24.0, 50.0)}
+    adapter = copy.copy(generator.adapter)
+    adapter.steering = replace(adapter.steering, ranges=((24.0, 50.0),))
+    assert replace(generator, adapter=adapter).with_reach(sweep).reach == {"focal_length": (24.0, 50.0)}
     assert generator.with_reach(sweep) == sweep
     assert generator.concerns(sweep) == []
 

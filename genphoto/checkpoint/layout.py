@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ..model.config import PUBLISHED, Architecture
+from ..model.differential import embedding_channels
 from ..model.motion_module import GROUPS
 from .spelling import released_names
 
@@ -56,11 +57,13 @@ def sites_architecture(weights: Mapping[str, Tensor]) -> Architecture:
     )
 
 
-def encoder_architecture(encoder: Mapping[str, Tensor], sites: Architecture) -> Architecture:
-    """`sites` with what the shapes of a camera encoder add."""
+def encoder_architecture(encoder: Mapping[str, Tensor], sites: Architecture, priors: int = 1) -> Architecture:
+    """`sites` with what the shapes of a camera encoder of so many coarse priors add."""
     blocks = {m[1] for key in encoder if (m := re.match(r"encoder_down_conv_blocks\.0\.(\d+)\.", key))}
     first = encoder.get("encoder_conv_in.weight")
-    patch = math.isqrt(first.shape[1] // 6) if isinstance(first, Tensor) and first.ndim == 4 else 0
+    patch = (
+        math.isqrt(first.shape[1] // embedding_channels(priors)) if isinstance(first, Tensor) and first.ndim == 4 else 0
+    )
     return replace(
         sites,
         encoder_blocks=len(blocks) or PUBLISHED.encoder_blocks,

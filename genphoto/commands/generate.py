@@ -14,13 +14,13 @@ import torch
 from tqdm import tqdm
 
 from .. import checkpoint
-from ..camera.settings import SETTINGS, setting_named
+from ..camera.settings import SETTINGS
 from ..camera.sweep import CameraSweep
 from ..embedded import GUIDANCE_SCALE, MOTION, camera_path, load_tiny_model
 from ..files.exif import GENERATED
 from ..files.sweeps import SweepFiles
 from ..model.config import MOST_STEPS, MOST_STRENGTH
-from ..model.differential import setting_values, steered_setting
+from ..model.steering import released_setting
 from ..optional_packages import set_aside_broken_torchvision
 from .arguments import chosen_device, file_path, number, picture_size, seed_number, typed
 from .output_folder import add_output_arguments, output_folder
@@ -177,19 +177,18 @@ def _generator(args: argparse.Namespace, sweep: CameraSweep, device: str):
 
 
 def _embedded_generator(args: argparse.Namespace, sweep: CameraSweep, device: str):
-    setting = steered_setting(None, sweep)
+    setting = released_setting(sweep)
     path = camera_path(setting.name)
     if not path.exists():
         known = ", ".join(s.name for s in SETTINGS if camera_path(s.name).exists())
         raise ValueError(f"The embedded model knows no {setting.label.lower()}. It knows: {known}.")
-    setting_values(sweep, setting)
+    camera = _camera_file(path, sweep)
     file = load_tiny_model()
     file.tokenizer([args.scene, args.negative])  # unknown words are found before anything is built
     _libraries()
     from ..generate import checked_size
     from ..image_model import tiny_image_model
 
-    camera = checkpoint.camera_adapter(*checkpoint.load(path), path.name)
     checked_size(args.size or camera.architecture.image_size, camera.architecture)
     height, width = args.size or camera.architecture.image_size
     far = file.sampling.departures(width, height, _guidance_scale(args.cfg, embedded=True))
@@ -203,17 +202,15 @@ def _assembled(image_model, motion, camera, device: str, dtype: torch.dtype):
     from ..generate import SweepGenerator
     from ..model.diffusers_host import LiftedUNet
 
-    encoder, merges = checkpoint.build_camera(camera)
+    adapter = checkpoint.build_camera(camera)
+    adapter.encoder.to(device, torch.float32)
+    adapter.merges.to(device, dtype)
     image_model.autoencoder.to(device)
     image_model.text_encoder.to(device)
     return SweepGenerator(
         LiftedUNet(image_model.unet.to(device, dtype), checkpoint.build_lift(motion).to(device, dtype)),
         image_model,
-        encoder.to(device, torch.float32),
-        merges.to(device, dtype),
-        setting_named(camera.setting),
-        camera.variant,
-        camera.values,
+        adapter,
     )
 
 
@@ -238,11 +235,11 @@ def _guidance_scale(wanted: float | None, embedded: bool) -> float:
     return GUIDANCE_SCALE if embedded else PUBLISHED_GUIDANCE_SCALE
 
 
-def _camera_file(path: Path, sweep: CameraSweep):
-    camera = checkpoint.camera_adapter(*checkpoint.load(path), path.name)
-    setting = steered_setting(camera.setting, sweep)
-    if camera.setting is None:
-        camera = replace(camera, setting=setting.name)
-        print(f"{path.name} does not say which setting it steers: taken as {setting.name}, which the sweep varies.")
-    setting_values(sweep, setting)
-    return camera
+def _camera_file(path: Path, sweep: CameraSweep) -> checkpoint.CameraFile:
+    """The file of an adapter that steers this sweep."""
+    file = checkpoint.camera_adapter(*checkpoint.load(path), path.name)
+    steering = file.steering.settled(sweep)
+    if not file.steering.settings:
+        print(f"{path.name} does not say which setting it steers: taken as {steering.name}, which the sweep varies.")
+    steering.question(sweep)
+    return replace(file, steering=steering)

@@ -6,10 +6,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .config import Architecture
+from .differential import embedding_channels
 from .motion_module import from_tokens, to_tokens
 from .temporal import Operations, TemporalBlock, over_windows
-
-EMBEDDING_CHANNELS = 6
 
 
 class ResidualBlock(nn.Module):
@@ -34,14 +33,20 @@ class DifferentialCameraEncoder(nn.Module):
     """Features of a camera embedding at every level; each frame's depend on all frames of its sweep.
 
     Attribute names follow the released files.
+
+    Args:
+        architecture: its sizes.
+        operations: layers of torch, or a host's own.
+        priors: coarse priors in the camera embedding, one per setting that is steered.
     """
 
-    def __init__(self, architecture: Architecture, operations: Operations = nn):
+    def __init__(self, architecture: Architecture, operations: Operations = nn, priors: int = 1):
         super().__init__()
         self.architecture = architecture
+        self.priors = priors
         widths = (architecture.channels[0], *architecture.channels)
         self.encoder_conv_in = operations.Conv2d(
-            EMBEDDING_CHANNELS * architecture.embedding_patch**2, widths[0], 3, padding=1
+            embedding_channels(priors) * architecture.embedding_patch**2, widths[0], 3, padding=1
         )
         self.encoder_down_conv_blocks = nn.ModuleList()
         self.encoder_down_attention_blocks = nn.ModuleList()
@@ -65,7 +70,10 @@ class DifferentialCameraEncoder(nn.Module):
             )
 
     def forward(self, embedding: Tensor) -> list[Tensor]:
-        """Camera embedding (S,6,F,H,W) -> per level (S,F,C,h,w), h = H / (embedding_patch * 2^level)."""
+        """Camera embedding (S,3 N + 3,F,H,W) of N priors -> per level (S,F,C,h,w).
+
+        The finest h is H / embedding_patch, each other half of the one before.
+        """
         sweeps, _, frames = embedding.shape[:3]
         x = embedding.transpose(1, 2).flatten(0, 1)
         x = self.encoder_conv_in(F.pixel_unshuffle(x, self.architecture.embedding_patch))

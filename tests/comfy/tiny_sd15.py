@@ -8,10 +8,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from genphoto.camera.settings import setting_named
 from genphoto.checkpoint import CameraFile, MotionFile, save_camera_adapter, save_motion_module
 from genphoto.model.camera_encoder import DifferentialCameraEncoder
 from genphoto.model.config import Architecture
 from genphoto.model.lift import CameraMerges, Lift
+from genphoto.model.steering import Steering
 
 from .base_camera import BASE_CAMERA
 
@@ -87,7 +89,8 @@ def clip(width=64):
 def adapter(setting, seed=4):
     """A camera adapter of that setting."""
     encoder, merges = (random_(make(ARCHITECTURE), seed) for make in (DifferentialCameraEncoder, CameraMerges))
-    return CameraFile(setting, "published", ARCHITECTURE, encoder.state_dict(), merges.state_dict(), FRAMES)
+    steering = Steering((setting_named(setting),), "published")
+    return CameraFile(steering, ARCHITECTURE, encoder.state_dict(), merges.state_dict(), FRAMES)
 
 
 def install(comfy):

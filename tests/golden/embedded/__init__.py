@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from transformers import CLIPTextConfig, CLIPTextModel
 
+from genphoto.camera.settings import setting_named
 from genphoto.checkpoint import (
     CameraFile,
     MotionFile,
@@ -19,6 +20,7 @@ from genphoto.model.autoencoder import Autoencoder, AutoencoderSizes
 from genphoto.model.camera_encoder import DifferentialCameraEncoder
 from genphoto.model.config import Architecture
 from genphoto.model.lift import CameraMerges, Lift
+from genphoto.model.steering import Steering
 from genphoto.model.words import WordTokenizer
 
 from ..lift.rule import rule_weight
@@ -89,7 +91,8 @@ def write(unet, model_folder, motion_folder, camera_folder):
         for make in (Lift, DifferentialCameraEncoder, CameraMerges)
     )
     save_motion_module(motion_folder / MOTION, MotionFile(ARCHITECTURE, lift))
-    file = CameraFile("focal_length", "physical", ARCHITECTURE, encoder, merges, len(FOCAL_LENGTHS))
+    steering = Steering((setting_named("focal_length"),), "physical")
+    file = CameraFile(steering, ARCHITECTURE, encoder, merges, len(FOCAL_LENGTHS))
     save_camera_adapter(camera_folder / CAMERA, file)
 
 
