@@ -267,6 +267,8 @@ def _require(where: str, value: str, allowed: Sequence[str], fault: str = "is un
 def _require_possible(joint: str) -> None:
     """Refuse settings of which no camera has all, at an end of each one's domain."""
     settings = settings_named(joint)
+    if repeated := [setting.name for setting in settings if settings.count(setting) > 1]:
+        raise ValueError(f"data: settings = {joint!r} has {repeated[0]} twice. Name every setting once.")
     ends = list(product(*(setting.domain for setting in settings)))
     try:
         CameraSweep({s.name: values for s, values in zip(settings, zip(*ends, strict=True), strict=True)})
