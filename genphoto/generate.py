@@ -46,7 +46,7 @@ class SweepGenerator:
                 f"The camera adapter is made for levels of width {camera.channels} with {len(camera.sites)} motion "
                 f"modules, the motion module has {lift.channels} with {len(lift.sites)}. Take both from one release."
             )
-        if why := self.adapter.mismatch(self.image_model.text_encoder.config.hidden_size, self.image_model.vocabulary):
+        if why := self.adapter.mismatch(self.image_model.vocabulary, self.image_model.text_encoder.config.hidden_size):
             raise ValueError(
                 f"The camera adapter needs the text encoder that it was trained with, but this one {why}. Take the "
                 "image model and the adapter of one training."

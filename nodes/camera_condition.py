@@ -62,18 +62,24 @@ def encode(clip: CLIP, sweep: CameraSweep, adapter: CameraAdapter, merges: Model
     if not adapter.steering.settings:
         log.info("The camera adapter does not say which setting it steers; taken for one of %s.", question.label)
     comfy_host.warn(*adapter.concerns(sweep))
+    _require_clip(adapter, clip)
     hidden = hidden_states(clip, question.prompts)
-    if why := adapter.mismatch(hidden.shape[-1], vocabulary_of(clip)):
-        raise ValueError(
-            f"The camera adapter needs the CLIP that it was made for, but this {type(clip.cond_stage_model).__name__} "
-            f"{why}. Connect the CLIP of the MODEL that is lifted: of an SD 1.5 checkpoint, or of 'Embedded Model' for "
-            "the adapters genphoto_tiny."
-        )
+    _require_clip(adapter, clip, hidden.shape[-1])
     embedding = adapter.embedding(question, hidden)
     working = comfy_host.managed(adapter.encoder)
     device = comfy_host.load(working, WORKING_SET * embedding.nbytes)
     features = tuple(feature.cpu() for feature in adapter.encoder(embedding.to(device)))
     return CameraCondition(question, features, merges, f"camera {uuid.uuid4().hex}")
+
+
+def _require_clip(adapter: CameraAdapter, clip: CLIP, text_width: int | None = None) -> None:
+    """Refuse a CLIP with which the adapter was not trained."""
+    if why := adapter.mismatch(vocabulary_of(clip), text_width):
+        raise ValueError(
+            f"The camera adapter needs the CLIP that it was made for, but this {type(clip.cond_stage_model).__name__} "
+            f"{why}. Connect the CLIP of the MODEL that is lifted: of an SD 1.5 checkpoint, or of 'Embedded Model' for "
+            "the adapters genphoto_tiny."
+        )
 
 
 def hidden_states(clip: CLIP, prompts: Sequence[str]) -> Tensor:

@@ -61,14 +61,14 @@ class CameraAdapter(nn.Module):
         """What of a sweep the frames will not show, or not well, as sentences."""
         return self.steering.concerns(sweep, self.architecture.encoder_positions)
 
-    def mismatch(self, text_width: int, vocabulary: str) -> str | None:
+    def mismatch(self, vocabulary: str, text_width: int | None = None) -> str | None:
         """Why a text encoder is not the one that the adapter was trained with, as words that fit after "it".
 
         Args:
-            text_width: of its hidden states.
             vocabulary: digest of its vocabulary, empty for CLIP's.
+            text_width: of its hidden states, where that is known.
         """
-        if text_width != self.architecture.text_width:
+        if text_width not in (None, self.architecture.text_width):
             return f"is {text_width} wide, not {self.architecture.text_width}"
         if self.steering.vocabulary and vocabulary != self.steering.vocabulary:
             other = f"the vocabulary {vocabulary}" if vocabulary else "the vocabulary of CLIP"

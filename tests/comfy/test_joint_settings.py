@@ -1,6 +1,7 @@
 """One camera adapter for two settings in ComfyUI, and adapters of another vocabulary."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -44,7 +45,7 @@ def steered(*settings):
     made["camera"]["inputs"]["camera_adapter"] = "both.safetensors"
     made["focal_length"], made["shutter_speed"] = made.pop("sweep"), sweep("shutter_speed", 0.1, 1.0)
     made["tint"] = sweep("tint", 0.0, 0.01)
-    for one, other in zip(settings, settings[1:], strict=False):
+    for one, other in pairwise(settings):
         made[other]["inputs"]["vary_with"] = [one, 0]
     made["camera"]["inputs"]["sweep"] = [settings[-1], 0]
     return made
