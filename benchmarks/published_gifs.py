@@ -132,7 +132,7 @@ def physical_render(first: torch.Tensor, sweep: CameraSweep) -> torch.Tensor | N
     widest = min(c.focal_length_mm for c in sweep.cameras)
     if "bokeh" in sweep.values or camera.focal_length_mm > widest:
         return None
-    return simulate(Photo(first, camera=camera), CameraSweep(sweep.values, camera))
+    return torch.stack([*simulate(Photo(first, camera=camera), CameraSweep(sweep.values, camera))])
 
 
 def stand_in(sweep: CameraSweep) -> torch.Tensor:
@@ -141,7 +141,7 @@ def stand_in(sweep: CameraSweep) -> torch.Tensor:
     disparity = read_depth(ROOT / "docs" / "sample_depth.png", picture.shape[1:])
     small = F.interpolate(picture[None], SIZE, mode="bilinear", antialias=True)[0]
     depth = F.interpolate(disparity[None, None], SIZE, mode="nearest")[0, 0]
-    return simulate(Photo(small, depth, sweep.base), sweep, variant="published", size=SIZE)
+    return torch.stack([*simulate(Photo(small, depth, sweep.base), sweep, variant="published", size=SIZE)])
 
 
 def table(rows: list[Row]) -> list[str]:

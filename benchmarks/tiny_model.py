@@ -84,7 +84,7 @@ def physics(first: Tensor, sweep: CameraSweep, disparity: Tensor) -> Tensor:
     """A sweep that starts from a generated picture and continues by simulation."""
     cameras = sweep.cameras
     photo = Photo(first.clamp(0, 1), disparity, cameras[0])
-    return simulate(photo, CameraSweep(sweep.values, cameras[0]))
+    return torch.stack([*simulate(photo, CameraSweep(sweep.values, cameras[0]))])
 
 
 @torch.no_grad()

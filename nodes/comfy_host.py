@@ -1,7 +1,8 @@
 """ComfyUI's side of the work: devices, how networks are loaded, how progress and warnings are shown, how a run ends."""
 
 import logging
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 
 import comfy.model_management
 import comfy.model_patcher
@@ -11,6 +12,8 @@ import torch
 from comfy.model_patcher import ModelPatcher
 from comfy_execution.utils import get_executing_context
 from server import PromptServer
+
+from ..genphoto.camera.imaging import stacked
 
 LAYERS = comfy.ops.manual_cast  # cast their weights to the input as it comes, from wherever they are kept
 PROGRESS_STEPS = 1000
@@ -56,10 +59,20 @@ def warn(*sentences: str) -> None:
         PromptServer.instance.send_sync(WARNING, warning, PromptServer.instance.client_id)
 
 
-def to_image(frames: torch.Tensor) -> torch.Tensor:
-    """Frames (F,3,H,W) as an IMAGE (F,H,W,3) where ComfyUI keeps what travels between nodes."""
+def image_bytes(count: int, size: tuple[int, int], device: torch.device) -> int:
+    """Memory that an IMAGE of `count` frames of (height, width) takes on the device: none where it lies elsewhere."""
     host = comfy.model_management
-    return frames.movedim(1, -1).to(host.intermediate_device(), host.intermediate_dtype())
+    if host.intermediate_device() != device:
+        return 0
+    return 3 * count * math.prod(size) * host.intermediate_dtype().itemsize
+
+
+def to_image(frames: Iterable[torch.Tensor], count: int, size: tuple[int, int]) -> torch.Tensor:
+    """`count` frames (3,H,W) of (height, width), as they come, in an IMAGE (F,H,W,3) as it travels between nodes."""
+    host = comfy.model_management
+    image = torch.empty(count, *size, 3, device=host.intermediate_device(), dtype=host.intermediate_dtype())
+    stacked(frames, count, image.movedim(-1, 1))
+    return image
 
 
 def progress() -> Callable[[float], None]:

@@ -166,7 +166,8 @@ class PhysicsSimulate(io.ComfyNode):
         picture = to_photo_image(image)
         size = (height or picture.shape[1], width or picture.shape[2])
         device = comfy_host.compute_device()
-        comfy_host.reserve(BYTES_PER_PIXEL * max(picture[0].numel(), size[0] * size[1]), device)
+        working = BYTES_PER_PIXEL * max(picture[0].numel(), size[0] * size[1])
+        comfy_host.reserve(working + comfy_host.image_bytes(len(sweep), size, device), device)
         disparity = None if depth is None else to_disparity(depth, depth_kind, near_m, far_m).to(device)
         photo = Photo(picture.to(device), disparity, sweep.base)
         try:
@@ -184,6 +185,7 @@ class PhysicsSimulate(io.ComfyNode):
                 highlights=highlights,
                 on_progress=comfy_host.progress(),
             )
+            image = comfy_host.to_image(frames, len(sweep), size)
         except MissingDepth as error:
             raise MissingDepth(f"{error} {DEPTH_ADVICE}") from None
-        return io.NodeOutput(comfy_host.to_image(frames), sweep)
+        return io.NodeOutput(image, sweep)

@@ -147,9 +147,10 @@ class GenPhotoSweepMetrics(io.ComfyNode):
         if clip is not None:
             rows["CLIP"] = _following(clip, clip_vision, images, prompt)
             found["following"] = {"prompt": prompt, "per_frame": rows["CLIP"], "mean": _mean(rows["CLIP"])}
+        plot = _pixels(plot_report(report, sweep.labels, rows))
         main = report.measurements[report.asked_for[0]] if report.asked_for else None
         return io.NodeOutput(
-            comfy_host.to_image(_pixels(plot_report(report, sweep.labels, rows))),
+            comfy_host.to_image(plot, len(plot), plot.shape[-2:]),
             _number(main and main.median_absolute_error),
             _number(main and main.slope),
             _number(report.consistency.mean),

@@ -67,7 +67,7 @@ def test_every_setting_writes_frames_sheet_and_sweep(setting, photo, depth, out,
         assert_says(out / names[number - 1], camera, sweep, number)
     frames = frames_in(out)
     disparity = torch.linspace(1 / 20, 1 / 0.5, WIDTH).expand(HEIGHT, WIDTH)
-    expected = simulate(Photo(read_photo(photo), disparity, sweep.base), sweep)
+    expected = torch.stack([*simulate(Photo(read_photo(photo), disparity, sweep.base), sweep)])
     assert (frames - expected).abs().max() < 2 / 255  # 8-bit frames, 16-bit depth
     assert (frames[0] - frames[2]).abs().mean() > 2 / 255
     with Image.open(out / "contact_sheet.png") as sheet:

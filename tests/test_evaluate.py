@@ -27,7 +27,7 @@ ASKED = ["--setting", "focal_length", "--values", "24", "35", "50"]
 @pytest.fixture(scope="module")
 def frames():
     picture = torch.from_numpy(skimage.data.coffee().copy()).movedim(-1, 0).float() / 255
-    return simulate(Photo(picture, camera=ZOOM.base), ZOOM, size=(128, 192))
+    return torch.stack([*simulate(Photo(picture, camera=ZOOM.base), ZOOM, size=(128, 192))])
 
 
 @pytest.fixture

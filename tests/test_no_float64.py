@@ -33,11 +33,15 @@ def test_photographs_are_simulated(setting):
     sweep = CameraSweep({setting.name: setting.domain})
     with no_float64() as device:
         photo = Photo(noise(3, 24, 36).to(device), noise(24, 36).to(device), sweep.base)
-        frames = simulate(photo, sweep, size=(20, 30), generator=torch.Generator().manual_seed(0), background=photo)
+        frames = torch.stack(
+            [*simulate(photo, sweep, size=(20, 30), generator=torch.Generator().manual_seed(0), background=photo)]
+        )
         assert frames.device == device
         here = frames.cpu()
     photo = Photo(noise(3, 24, 36), noise(24, 36), sweep.base)
-    expected = simulate(photo, sweep, size=(20, 30), generator=torch.Generator().manual_seed(0), background=photo)
+    expected = torch.stack(
+        [*simulate(photo, sweep, size=(20, 30), generator=torch.Generator().manual_seed(0), background=photo)]
+    )
     assert torch.equal(here, expected)
 
 
@@ -46,7 +50,7 @@ def test_published_frames_are_simulated(setting):
     sweep = CameraSweep({setting.name: setting.domain})
     with no_float64() as device:
         photo = Photo(noise(3, 24, 36).to(device), noise(24, 36).to(device), sweep.base)
-        assert simulate(photo, sweep, variant="published", size=(16, 24)).device == device
+        assert torch.stack([*simulate(photo, sweep, variant="published", size=(16, 24))]).device == device
 
 
 def test_the_noise_of_sweeps_is_shared():
@@ -65,7 +69,7 @@ def test_sweeps_are_measured(values):
 
     photo = Photo(torch.from_numpy(astronaut()[::3, ::3].copy()).movedim(-1, 0) / 255)
     sweep = CameraSweep(values)
-    frames = simulate(photo, sweep)
+    frames = torch.stack([*simulate(photo, sweep)])
     with no_float64() as device:
         report = measure_sweep(frames.to(device), sweep)
     assert report.measurements

@@ -58,7 +58,7 @@ def coffee(camera: Camera = PORTRAIT) -> Photo:
 def refocused(photo: Photo, sweep: CameraSweep, point: tuple[float, float], **options: object) -> Tensor:
     """Frames (F,3,H,W) focused on a point of the photograph."""
     sweep = sweep.focused_at(photo.focus_distance_at(*point))
-    return simulate(Photo(photo.image, photo.disparity, sweep.base), sweep, **options)
+    return torch.stack([*simulate(Photo(photo.image, photo.disparity, sweep.base), sweep, **options)])
 
 
 def generated(setting: str, values: str, scene: str = PROMPT, *options: str) -> Tensor:
@@ -161,14 +161,14 @@ def half_obeyed() -> Image.Image:
     """The plot of a sequence that shows half of the stops asked for."""
     asked = CameraSweep({"shutter_speed": "1/8 1/4 1/2 1"})
     given = CameraSweep({"shutter_speed": [(t * 0.5) ** 0.5 for t in asked.values["shutter_speed"]]})
-    frames = simulate(coffee(given.base), given, generator=torch.Generator().manual_seed(0))
+    frames = torch.stack([*simulate(coffee(given.base), given, generator=torch.Generator().manual_seed(0))])
     return plot_report(measure_sweep(frames, asked), asked.labels)
 
 
 def said_in_words() -> Image.Image:
     """The prompts of a sweep under the frames that they ask for."""
     sweep = CameraSweep({"focal_length": SWEEPS["focal_length"]})
-    frames = simulate(SCENE.render(), sweep)
+    frames = torch.stack([*simulate(SCENE.render(), sweep)])
     said = baseline_prompts("a red ball in front of a blue box", sweep)
     return sheet([(frames[i : i + 2], said[i : i + 2]) for i in (0, 2)])
 

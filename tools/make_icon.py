@@ -19,6 +19,6 @@ CUP = slice(70, 470)  # the columns of a square around it
 
 if __name__ == "__main__":
     sweep = CameraSweep({"color_temperature": KELVIN})
-    frames = simulate(Photo(read_photo(DOCS / "sample.jpg")[..., CUP], camera=sweep.base), sweep)
+    frames = torch.stack([*simulate(Photo(read_photo(DOCS / "sample.jpg")[..., CUP], camera=sweep.base), sweep)])
     strips = [frame.chunk(len(KELVIN), -1)[index] for index, frame in enumerate(frames)]
     to_picture(torch.cat(strips, -1)).save(DOCS / "icon.jpg", quality=90)

@@ -11,7 +11,6 @@ Thin-lens model: the lens sample a, |a| <= 1, sees at pixel p the point p + r a 
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -21,6 +20,7 @@ from torch import Tensor
 
 from .aperture import Aperture, iris_kernel
 from .hidden_surface import continue_far_side, sides_of_edges
+from .progress import Progress, part_of, unreported
 from .surfaces import Surfaces, lights_of
 
 RADIUS_STEP_PX = 0.5  # between layers near focus
@@ -44,7 +44,7 @@ def defocus(
     *,
     aperture: Aperture = CIRCLE,
     background: tuple[Tensor, Tensor] | None = None,
-    on_progress: Callable[[float], None] | None = None,
+    on_progress: Progress = unreported,
 ) -> Tensor:
     """Photograph of an all-in-focus picture through a wide lens, (C,H,W) -> (C,H,W) of the same dtype and device.
 
@@ -55,40 +55,37 @@ def defocus(
     image and coc_px; float32 inside.
     """
     _check(image, coc_px, background)
-    widest = float(max(coc_px.shape))
-    seen, coc = image.float(), coc_px.float().clamp(-widest, widest)
+    seen, coc = image.float(), _capped(coc_px)
     near_side, far_side = sides_of_edges(coc)
     lights = lights_of(seen, coc, near_side)
     seen = seen - lights
     if background is None:
         hidden, hidden_coc = continue_far_side(seen, coc, far_side)
-        hidden_weight = FILL_WEIGHT * near_side
+        weight = FILL_WEIGHT
     else:
-        hidden, hidden_coc = background[0].float(), background[1].float().clamp(-widest, widest)
-        hidden_weight = GIVEN_WEIGHT * near_side
-    rungs = _ladder(min(coc.min().item(), hidden_coc.min().item()), coc.max().item())
-    layers = [_layer(radius, aperture, image.device) for radius in rungs]
-    surfaces = Surfaces(
-        seen,
-        _layer_position(coc, rungs),
-        hidden,
-        _layer_position(hidden_coc, rungs),
-        hidden_weight * (hidden_coc < coc),
-        lights,
-    )
+        hidden, hidden_coc = background[0].float(), _capped(background[1])
+        weight = GIVEN_WEIGHT
+    behind = weight * near_side * (hidden_coc < coc)
+    return _through_the_lens(seen, coc, hidden, hidden_coc, behind, lights, aperture, on_progress).to(image.dtype)
 
-    block = max(layer.scale for layer in layers)
-    margin = _round_up(max(layer.scale * (layer.reach + 1) for layer in layers), block)
-    side = _round_up(TILE_PX, block)
-    height, width = coc.shape
-    corners = [(y, x) for y in range(0, height, side) for x in range(0, width, side)]
-    result = torch.empty_like(image)
-    for tile, (y, x) in enumerate(corners):
-        kept = result[:, y : y + side, x : x + side]
-        window = surfaces.window(y, x, *(_round_up(size, block) for size in kept.shape[1:]), margin)
-        advance = None if on_progress is None else _share(on_progress, tile, len(corners))
-        kept.copy_(_render(window, layers, margin, advance)[:, : kept.shape[1], : kept.shape[2]])
-    return result
+
+def share_seen(
+    known: Tensor, coc_px: Tensor, *, aperture: Aperture = CIRCLE, background_coc_px: Tensor | None = None
+) -> Tensor:
+    """How much of the light of each pixel (H,W) of `defocus` comes from pixels that are known, (H,W) in [0,1].
+
+    known (H,W) in [0,1]; coc_px and background_coc_px as in `defocus`. What it continues behind edges is guessed and
+    counts as unknown; a background that the caller gives is known.
+    """
+    seen, coc = known.float()[None], _capped(coc_px)
+    near_side, far_side = sides_of_edges(coc)
+    if background_coc_px is None:
+        hidden, (_, hidden_coc), weight = torch.zeros_like(seen), continue_far_side(seen, coc, far_side), FILL_WEIGHT
+    else:
+        hidden, hidden_coc, weight = torch.ones_like(seen), _capped(background_coc_px), GIVEN_WEIGHT
+    behind = weight * near_side * (hidden_coc < coc)
+    none = torch.zeros_like(seen)
+    return _through_the_lens(seen, coc, hidden, hidden_coc, behind, none, aperture, unreported)[0].clamp(0, 1)
 
 
 def expand_highlights(image: Tensor, strength: float) -> Tensor:
@@ -101,8 +98,45 @@ def expand_highlights(image: Tensor, strength: float) -> Tensor:
         raise ValueError(
             f"strength is {strength} stops; it must be from 0 (changes nothing) to {MOST_HIGHLIGHT_STOPS:g} stops"
         )
+    if strength == 0:
+        return image
     fraction = ((image.amax(0) - HIGHLIGHT_START) / (1 - HIGHLIGHT_START)).clamp(0, 1)
     return image * torch.exp2(strength * fraction * fraction * (3 - 2 * fraction))
+
+
+def _capped(coc_px: Tensor) -> Tensor:
+    """Radii no larger than the picture."""
+    widest = float(max(coc_px.shape))
+    return coc_px.float().clamp(-widest, widest)
+
+
+def _through_the_lens(
+    seen: Tensor,
+    coc: Tensor,
+    hidden: Tensor,
+    hidden_coc: Tensor,
+    behind: Tensor,
+    lights: Tensor,
+    aperture: Aperture,
+    on_progress: Progress,
+) -> Tensor:
+    """All surfaces, of the radii `coc` and `hidden_coc` (H,W), through one aperture, (C,H,W)."""
+    rungs = _ladder(min(coc.min().item(), hidden_coc.min().item()), coc.max().item())
+    layers = [_layer(radius, aperture, seen.device) for radius in rungs]
+    surfaces = Surfaces(seen, _layer_position(coc, rungs), hidden, _layer_position(hidden_coc, rungs), behind, lights)
+
+    block = max(layer.scale for layer in layers)
+    margin = _round_up(max(layer.scale * (layer.reach + 1) for layer in layers), block)
+    side = _round_up(TILE_PX, block)
+    height, width = coc.shape
+    corners = [(y, x) for y in range(0, height, side) for x in range(0, width, side)]
+    result = torch.empty_like(seen)
+    for tile, (y, x) in enumerate(corners):
+        place = result[:, y : y + side, x : x + side]
+        window = surfaces.window(y, x, *(_round_up(size, block) for size in place.shape[1:]), margin)
+        advance = part_of(on_progress, tile / len(corners), (tile + 1) / len(corners))
+        place.copy_(_render(window, layers, margin, advance)[:, : place.shape[1], : place.shape[2]])
+    return result
 
 
 def _check(image: Tensor, coc_px: Tensor, background: tuple[Tensor, Tensor] | None) -> None:
@@ -126,10 +160,6 @@ def _check(image: Tensor, coc_px: Tensor, background: tuple[Tensor, Tensor] | No
 
 def _round_up(value: int, multiple: int) -> int:
     return -(-value // multiple) * multiple
-
-
-def _share(on_progress: Callable[[float], None], part: int, parts: int) -> Callable[[float], None]:
-    return lambda fraction: on_progress((part + fraction) / parts)
 
 
 # Layers
@@ -179,7 +209,7 @@ def _layer(radius_px: float, aperture: Aperture, device: torch.device) -> _Layer
 # Rendering
 
 
-def _render(window: Surfaces, layers: list[_Layer], margin: int, on_progress: Callable[[float], None] | None) -> Tensor:
+def _render(window: Surfaces, layers: list[_Layer], margin: int, on_progress: Progress) -> Tensor:
     """What the lens sees in the window without its margin, (C,h,w)."""
     boxes, lit = window.extents(len(layers)), window.lit(len(layers))
     light, passed = 0.0, 1.0
@@ -189,8 +219,7 @@ def _render(window: Surfaces, layers: list[_Layer], margin: int, on_progress: Ca
         for index in group:
             if boxes[index] is not None:
                 _add_layer(stack, window, index, layers[index], boxes[index], margin, lit[index])
-            if on_progress is not None:
-                on_progress(1 - index / len(layers))
+            on_progress(1 - index / len(layers))
         stack = _enlarge(stack, scale)
         light, passed = light + passed * stack[:-1], passed * stack[-1]
     return light[:-1] / light[-1]

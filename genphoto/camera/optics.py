@@ -79,7 +79,7 @@ def crop_ratio(camera: Camera, taken_with: Camera) -> float:
             f"{taken_with.focal_length_mm:g} mm. The widest possible here is {widest_mm:g} mm: start the sweep there, "
             "or set the focal length at which the photograph was really taken."
         )
-    return min(ratio, 1.0)
+    return 1.0 if ratio > 1 - 1e-9 else ratio
 
 
 def _keys(x: Tensor) -> Tensor:

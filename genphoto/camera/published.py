@@ -25,11 +25,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from .progress import Progress, unreported
 from .scatter import scatter
 
 if TYPE_CHECKING:
     from .photo import Photo
-    from .setting import Progress
 
 SIZE = (256, 384)
 BASE_FOCAL_MM = 24.0
@@ -49,7 +49,7 @@ def bokeh_frame(
     *,
     focus: float = 0.96,
     gamma: float = 2.2,
-    on_progress: Callable[[float], None] | None = None,
+    on_progress: Progress = unreported,
 ) -> Tensor:
     """Blur of radius k |disparity - focus| [px]: pow 2.2 for sRGB, 8 bit clipped highlights, no occlusion.
 

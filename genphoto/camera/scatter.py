@@ -1,16 +1,17 @@
 """The classical circular scatter of BokehMe (Peng et al., CVPR 2022), as the released bokeh adapter saw it."""
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
+
+from .progress import Progress, unreported
 
 # tanh(-4 * 2.5) is -1 in float32: a pixel this far outside the disc [px] receives a weight of exactly 0.
 SATURATED = 2.5
 
 
-def scatter(image: Tensor, radius_px: Tensor, *, on_progress: Callable[[float], None] | None = None) -> Tensor:
+def scatter(image: Tensor, radius_px: Tensor, *, on_progress: Progress = unreported) -> Tensor:
     """Spread every pixel of `image` (C,H,W) over a soft disc of radius |radius_px| (H,W) and normalize, -> (C,H,W).
 
     A source of radius r adds to every neighbor within int(r) + 1 px in x and y with the weight
@@ -43,8 +44,7 @@ def scatter(image: Tensor, radius_px: Tensor, *, on_progress: Callable[[float], 
                 if abs(dy) < height and abs(dx) < width:
                     _window(partial, dy, dx).add_(_window(weighted, -dy, -dx))
             finished += 1
-            if on_progress is not None:
-                on_progress(finished / offsets)
+            on_progress(finished / offsets)
         total += partial
     return (total[:-1] / total[-1]).to(image.dtype)
 

@@ -4,13 +4,16 @@ Source: EMVA Standard 1288, linear camera model. Every channel is a full plane o
 """
 
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import product
 
 import torch
 from torch import Tensor
 
 FEW = 12.0  # mean number up to which Poisson numbers are whole
 MOST_OF_FEW = 48  # ten standard deviations above FEW
+PIECE, SIXTEEN = 2**15, 16  # numbers that are drawn at a time, and that torch draws together
 
 FULL_FRAME_DIAGONAL_MM = math.hypot(36.0, 24.0)
 
@@ -109,6 +112,7 @@ def expose(
     iso: float,
     base_iso_of_image: float,
     generator: torch.Generator | None = None,
+    out: Tensor | None = None,
 ) -> Tensor:
     """Linear signal (..., H, W) in [0, 1] that the sensor delivers for linear light (..., H, W); 1 is clipping.
 
@@ -119,7 +123,8 @@ def expose(
 
     Without a generator: the expected signal, free of noise and rounding, differentiable below clipping. With a CPU
     generator: photon, dark and read noise, then quantization; no gradient. Planes (H, W) are drawn one after another,
-    so that a batch equals its images exposed in turn with the same generator.
+    so that a batch equals its images exposed in turn with the same generator. The noisy signal is written to `out`,
+    which may be `irradiance` itself; a new tensor where None.
     """
     dtype = torch.promote_types(irradiance.dtype, torch.float32)
 
@@ -132,12 +137,20 @@ def expose(
         signal = electrons(irradiance) / sensor.saturation_electrons(iso)
         return signal.clamp(0.0, 1.0).to(irradiance.dtype)
 
-    signals = []
-    for plane in irradiance.detach().cpu().reshape(-1, *irradiance.shape[-2:]):
-        numbers = read_out(electrons(plane), sensor, exposure_time_s=exposure_time_s, iso=iso, generator=generator)
-        signal = (numbers - sensor.black_level_dn) / (sensor.white_level_dn - sensor.black_level_dn)
-        signals.append(signal.clamp(0.0, 1.0).to(irradiance.dtype))
-    return torch.stack(signals).reshape(irradiance.shape).to(irradiance.device)
+    out = torch.empty_like(irradiance) if out is None else out
+    for index in product(*map(range, irradiance.shape[:-2])):
+        light = irradiance[index].detach().cpu().flatten()
+        numbers = _numbers(
+            lambda pixels, light=light: electrons(light[pixels]),
+            len(light),
+            sensor,
+            exposure_time_s=exposure_time_s,
+            iso=iso,
+            generator=generator,
+        )
+        signal = numbers.sub_(sensor.black_level_dn).div_(sensor.white_level_dn - sensor.black_level_dn)
+        out[index] = signal.clamp_(0.0, 1.0).reshape(irradiance.shape[-2:])
+    return out
 
 
 def mean_photons(irradiance: Tensor, sensor: Sensor, exposure_ev: float, base_iso_of_image: float) -> Tensor:
@@ -161,13 +174,49 @@ def read_out(
     EMVA 1288: Poisson light and dark charge, dark level taken off, Gaussian read noise, gain, converter. The last
     level of the converter is the full well at base ISO (and less charge above it), so that it does all the clipping.
     """
+    means = mean_electrons.flatten()
+    numbers = _numbers(
+        lambda pixels: means[pixels],
+        len(means),
+        sensor,
+        exposure_time_s=exposure_time_s,
+        iso=iso,
+        generator=generator,
+        dtype=means.dtype,
+    )
+    return numbers.reshape(mean_electrons.shape)
+
+
+def _numbers(
+    mean_electrons: Callable[[slice], Tensor],
+    count: int,
+    sensor: Sensor,
+    *,
+    exposure_time_s: float,
+    iso: float,
+    generator: torch.Generator,
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
+    """The digital numbers (count,) of `read_out`, piece by piece: a large picture leaves no room for its copies."""
     _require_time(exposure_time_s)
     mean_dark = sensor.dark_current_e_s * exposure_time_s
-    light = mean_electrons.clamp(0.0, 4.0 * sensor.full_well_e)  # four full wells clip with certainty
-    shot, read = (torch.randn(light.shape, dtype=light.dtype, generator=generator) for _ in range(2))
-    signal = _poisson(light + mean_dark, shot) - mean_dark + sensor.read_noise_e * read
-    numbers = sensor.gain_dn_per_e(iso) * signal + sensor.black_level_dn
-    return numbers.round().clamp(0, sensor.white_level_dn)
+    gain = sensor.gain_dn_per_e(iso)
+    numbers = torch.randn(count, dtype=dtype, generator=generator)  # of the shot noise
+    for pixels in _pieces(count):
+        light = mean_electrons(pixels).clamp(0.0, 4.0 * sensor.full_well_e)  # four full wells clip with certainty
+        read = torch.randn(light.shape, dtype=dtype, generator=generator)
+        signal = _poisson(light + mean_dark, numbers[pixels]) - mean_dark + sensor.read_noise_e * read
+        numbers[pixels] = (gain * signal + sensor.black_level_dn).round().clamp(0, sensor.white_level_dn)
+    return numbers
+
+
+def _pieces(count: int) -> Iterator[slice]:
+    """Slices of 0..count-1, in which random numbers are the same as drawn at once: torch draws them by sixteens."""
+    start = 0
+    while start < count:
+        stop = count if count - start < PIECE + SIXTEEN else start + PIECE
+        yield slice(start, stop)
+        start = stop
 
 
 def _poisson(mean: Tensor, normal: Tensor) -> Tensor:
@@ -176,19 +225,29 @@ def _poisson(mean: Tensor, normal: Tensor) -> Tensor:
     One number per pixel, whatever the mean: pictures that differ by a rounding have the same grain. Up to FEW the
     number is the quantile by summation; above, Cornish and Fisher's expansion of it (1938) to the fourth cumulant.
     """
-    many = mean.clamp(min=FEW).double()
-    z = normal.double()
-    expanded = many + many.sqrt() * z + (z * z - 1) / 6 - (z * z - 1) * z / (72 * many.sqrt())
+    many, z = mean.clamp(min=FEW).double(), normal.double()
+    root = many.sqrt()
+    skew = (z * z).sub_(1).div_(6)
+    kurtosis = (skew * z).div_(root).div_(12)
+    numbers = root.mul_(z).add_(many).add_(skew).sub_(kurtosis)
     few = mean <= FEW
-    rate, quantile = mean[few].double(), torch.special.ndtr(z[few])
+    if bool(few.any()):
+        numbers[few] = _quantiles(mean[few].double(), torch.special.ndtr(z[few]))
+    return numbers.to(mean.dtype)
+
+
+def _quantiles(rate: Tensor, share: Tensor) -> Tensor:
+    """Quantiles of Poisson distributions by summation."""
     count, term = torch.zeros_like(rate), torch.exp(-rate)
     total = term.clone()
     for number in range(1, MOST_OF_FEW + 1):
-        count += quantile > total
+        more = share > total
+        if not bool(more.any()):
+            break
+        count += more
         term = term * rate / number
         total += term
-    expanded[few] = count
-    return expanded.to(mean.dtype)
+    return count
 
 
 def _require_time(exposure_time_s: float) -> None:

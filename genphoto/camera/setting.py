@@ -11,12 +11,11 @@ from torch import Generator, Tensor
 
 from .camera import Camera
 from .checks import require_in_range, shown
+from .progress import Progress
 from .value_text import chosen, spellings, split_values
 
 if TYPE_CHECKING:
     from .photo import Photo
-
-Progress = Callable[[float], None]
 
 _NUMBER = re.compile(
     r"\s*([-+]?[\d.]+(?:e[-+]?\d+)?)\s*(?:/\s*([\d.]+))?\s*([^\d\s.]*)\s*", re.I

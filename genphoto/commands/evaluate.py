@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ..camera.setting import Progress
+from ..camera.progress import Progress
 from ..camera.sweep import CameraSweep
 from ..files.contact_sheet import contact_sheet
 from ..files.frames import merged_frames, read_frames

@@ -146,18 +146,15 @@ def simulate_files(args: argparse.Namespace) -> None:
             total=len(sweep), unit="frame", disable=None, leave=False, bar_format="{l_bar}{bar}| {n:.1f}/{total}"
         )
         with bar:
-            rendered = (
-                simulate(
-                    photo,
-                    _frame_of(sweep, index),
-                    variant=args.variant,
-                    size=args.size,
-                    on_progress=lambda done, index=index: bar.update(index + done - bar.n),
-                    **options,
-                )[0]
-                for index in range(len(sweep))
+            frames = simulate(
+                photo,
+                sweep,
+                variant=args.variant,
+                size=args.size,
+                on_progress=lambda done: bar.update(len(sweep) * done - bar.n),
+                **options,
             )
-            files.write(folder, rendered)
+            files.write(folder, frames)
 
 
 def _sweep(args: argparse.Namespace) -> tuple[CameraSweep, str]:
@@ -240,7 +237,3 @@ def _refuse_physical_options(args: argparse.Namespace) -> None:
 
 def _generator(seed: int | None) -> dict[str, torch.Generator]:
     return {} if seed is None else {"generator": torch.Generator().manual_seed(seed)}
-
-
-def _frame_of(sweep: CameraSweep, index: int) -> CameraSweep:
-    return replace(sweep, values={name: values[index : index + 1] for name, values in sweep.values.items()})

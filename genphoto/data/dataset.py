@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from ..camera.imaging import photograph, simulate
+from ..camera.imaging import photograph, simulate, stacked
 from ..camera.photo import Photo
 from ..camera.setting import CameraSetting
 from ..camera.sweep import CameraSweep
@@ -57,7 +57,8 @@ class SceneSubject:
     def frames(self, sweep: CameraSweep, variant: str, size: tuple[int, int]) -> Tensor:
         """As `Subject` says."""
         if variant == "published":  # its zoom is a crop
-            return simulate(self.scene.render(SCENE_SIZE), sweep, variant=variant, size=size)
+            frames = simulate(self.scene.render(SCENE_SIZE), sweep, variant=variant, size=size)
+            return stacked(frames, len(sweep))
         lenses = {camera.focal_length_mm for camera in sweep.cameras}
         rendered = {mm: self.scene.render(size, 24 * mm / sweep.base.focal_length_mm) for mm in lenses}
         deep = any(setting.moves_iris for setting in sweep.settings)  # depth costs time

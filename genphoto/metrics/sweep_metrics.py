@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..camera.camera import Camera
-from ..camera.setting import Progress
+from ..camera.progress import Progress
 from ..camera.sweep import CameraSweep
 from .blur import BLUR_CHANGES_K, measure_blur, requested_k, sharpest
 from .color_temperature import measure_light, requested_duv, requested_mired

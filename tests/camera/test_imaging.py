@@ -6,7 +6,7 @@ import torch
 
 from genphoto.camera.camera import Camera
 from genphoto.camera.colorimetry import srgb_to_linear
-from genphoto.camera.imaging import photograph, simulate
+from genphoto.camera.imaging import photograph, simulate, stacked
 from genphoto.camera.optics import blur_radius_px
 from genphoto.camera.photo import (
     Photo,
@@ -30,6 +30,10 @@ def picture():
 def photo(picture):
     ramp = torch.linspace(0, 1, picture.shape[1])[:, None].expand(picture.shape[1:])
     return Photo(picture, disparity_from_relative(ramp))
+
+
+def frames_of(photo, sweep, **options):
+    return stacked(simulate(photo, sweep, **options), len(sweep))
 
 
 BASES = [Camera(), Camera(85, 2.8, 3.0, 1 / 125, 400, 3200, 0.003), Camera(6.8, 1.8, 1.5, sensor="phone")]
@@ -114,7 +118,7 @@ def test_a_sharp_photo_is_blurred_exactly_as_a_thin_lens_blurs(setting):
     base = Camera(400, focus_distance_m=5.0)
     chosen, cameras = setting_named(setting), [replace(base, f_number=n) for n in (16, 22, 45, 64)]
     sweep = CameraSweep({setting: [chosen.read(camera) for camera in cameras]}, base)
-    frames = simulate(Photo(picture, torch.ones(121, 121), base), sweep)
+    frames = frames_of(Photo(picture, torch.ones(121, 121), base), sweep)
     wanted = [blur_radius_px(torch.ones(()), camera, 121).item() for camera in cameras]
     assert min(wanted) > 3
     assert [radius_px(frame) for frame in frames] == pytest.approx(wanted, rel=0.01)
@@ -134,7 +138,7 @@ def test_depth_adds_nothing_to_a_sharp_photo_where_nobody_turns_the_iris(photo, 
     base = Camera(85)
     values = [base.focal_length_mm, 135] if setting == "focal_length" else setting_named(setting).domain
     sweep = CameraSweep({setting: values}, base)
-    flat, deep = (simulate(replace(photo, camera=base, disparity=d), sweep) for d in (None, photo.disparity))
+    flat, deep = (frames_of(replace(photo, camera=base, disparity=d), sweep) for d in (None, photo.disparity))
     assert torch.equal(flat, deep)
 
 
@@ -169,7 +173,12 @@ def test_depth_of_field_without_depth_is_refused(picture):
 def test_other_settings_need_no_depth(picture):
     for setting in SETTINGS:
         if setting.base.f_number == setting.write(setting.base, setting.domain[1]).f_number:
-            assert simulate(Photo(picture), CameraSweep({setting.name: setting.domain})).shape == (2, 3, 100, 150)
+            assert frames_of(Photo(picture), CameraSweep({setting.name: setting.domain})).shape == (
+                2,
+                3,
+                100,
+                150,
+            )
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
@@ -177,8 +186,8 @@ def test_other_settings_need_no_depth(picture):
 def test_every_setting_simulates_in_every_float_type(photo, setting, dtype):
     chosen = next(s for s in SETTINGS if s.name == setting)
     sweep = CameraSweep.linear(setting, *chosen.domain, 3)
-    exact = simulate(replace(photo, camera=sweep.base), sweep)
-    half = simulate(replace(photo, image=photo.image.to(dtype), camera=sweep.base), sweep)
+    exact = frames_of(replace(photo, camera=sweep.base), sweep)
+    half = frames_of(replace(photo, image=photo.image.to(dtype), camera=sweep.base), sweep)
     assert half.dtype == dtype
     assert half.shape == (3, *photo.image.shape)
     assert (half.float() - exact).abs().mean() < 0.01
@@ -187,7 +196,9 @@ def test_every_setting_simulates_in_every_float_type(photo, setting, dtype):
 @pytest.mark.parametrize("setting", [s.name for s in SETTINGS if s.published])
 def test_every_published_setting_simulates_at_the_trained_size(photo, setting):
     chosen = next(s for s in SETTINGS if s.name == setting)
-    frames = simulate(photo, CameraSweep.linear(setting, *chosen.domain, 3), variant="published", size=(64, 96))
+    frames = torch.stack(
+        [*simulate(photo, CameraSweep.linear(setting, *chosen.domain, 3), variant="published", size=(64, 96))]
+    )
     assert frames.shape == (3, 3, 64, 96)
     assert (frames[0] - frames[2]).abs().mean() > 0.01
 
@@ -197,12 +208,12 @@ def test_published_bokeh_is_that_of_the_trained_size_whatever_the_photograph_has
     picture = torch.nn.functional.interpolate(photo.image[None], (256, 384), mode="bicubic").clamp(0, 1)[0]
     disparity = torch.linspace(0, 1, 256)[:, None].expand(256, 384)
     sweep = CameraSweep({"bokeh": [12]})
-    small = simulate(Photo(picture, disparity), sweep, variant="published", size=(256, 384))
+    small = frames_of(Photo(picture, disparity), sweep, variant="published", size=(256, 384))
     large = Photo(
         torch.nn.functional.interpolate(picture[None], (768, 1152), mode="bilinear")[0],
         disparity.repeat_interleave(3, 0).repeat_interleave(3, 1),
     )
-    error = (simulate(large, sweep, variant="published", size=(256, 384)) - small).abs().mean()
+    error = (frames_of(large, sweep, variant="published", size=(256, 384)) - small).abs().mean()
     assert error < 0.005
     assert error < (small[0] - picture).abs().mean() / 4
 
@@ -210,13 +221,15 @@ def test_published_bokeh_is_that_of_the_trained_size_whatever_the_photograph_has
 @pytest.mark.parametrize(("setting", "value"), [("shutter_speed", 0.5), ("color_temperature", 6600)])
 def test_published_frames_of_large_photographs_are_not_aliased(setting, value):
     stripes = (torch.arange(600) % 2).float().expand(3, 400, 600)
-    frame = simulate(Photo(stripes), CameraSweep({setting: [value]}), variant="published", size=(80, 120))
+    frame = torch.stack(
+        [*simulate(Photo(stripes), CameraSweep({setting: [value]}), variant="published", size=(80, 120))]
+    )
     assert frame.std() < 0.05
 
 
 def test_settings_vary_together(photo):
     sweep = CameraSweep({"focal_length": [24, 48], "shutter_speed": [0.5, 0.25]})
-    frames = simulate(photo, sweep)
+    frames = frames_of(photo, sweep)
     assert torch.equal(frames[1], photograph(photo, Camera(focal_length_mm=48, exposure_time_s=0.25)))
 
 
@@ -237,7 +250,7 @@ def test_progress_rises_to_one_within_frames(photo, setting, variant):
     if variant == "published" and not chosen.published:
         pytest.skip("not published")
     sweep, seen = CameraSweep.linear(setting, *chosen.domain, 2), []
-    simulate(replace(photo, camera=sweep.base), sweep, variant=variant, on_progress=seen.append)
+    frames_of(replace(photo, camera=sweep.base), sweep, variant=variant, on_progress=seen.append)
     assert seen == sorted(seen)
     assert seen[-1] == 1
     assert any(0 < done < 1 for done in seen)
@@ -250,7 +263,7 @@ def test_a_raising_progress_callback_cancels(photo):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        simulate(photo, CameraSweep({"aperture": [2.8]}), on_progress=cancel)
+        frames_of(photo, CameraSweep({"aperture": [2.8]}), on_progress=cancel)
 
 
 @pytest.mark.parametrize(
@@ -264,7 +277,7 @@ def test_a_raising_progress_callback_cancels(photo):
 )
 def test_impossible_simulations_are_refused(photo, sweep, options, message):
     with pytest.raises(ValueError, match=message):
-        simulate(photo, sweep, **options)
+        frames_of(photo, sweep, **options)
 
 
 @pytest.mark.parametrize(
@@ -297,7 +310,7 @@ def test_half_precision_depth_of_a_large_photo_does_not_overflow():
 
 def test_a_single_pixel_is_a_photograph():
     photo = Photo(torch.full((3, 1, 1), 0.5), torch.ones(1, 1))
-    frames = simulate(photo, CameraSweep({"shutter_speed": [0.25, 0.5]}))
+    frames = frames_of(photo, CameraSweep({"shutter_speed": [0.25, 0.5]}))
     assert frames.shape == (2, 3, 1, 1)
     assert frames[0, 0, 0, 0] < frames[1, 0, 0, 0] == pytest.approx(0.5)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from genphoto.camera.sensor import SENSORS, expose, mean_photons, read_out, sensor_named
+from genphoto.camera.sensor import PIECE, SENSORS, _pieces, expose, mean_photons, read_out, sensor_named
 
 NAMES = [sensor.name for sensor in SENSORS]
 SETTINGS = {"exposure_ev": 0.0, "exposure_time_s": 0.01, "iso": 100, "base_iso_of_image": 100}
@@ -265,3 +265,12 @@ def test_impossible_exposures_are_refused(setting, value, generator):
 def test_unknown_sensor_lists_the_names():
     with pytest.raises(ValueError, match=r"'medium-format'.*full-frame.*phone"):
         sensor_named("medium-format")
+
+
+@pytest.mark.parametrize("count", [1, 17, 1000, 2 * PIECE, 2 * PIECE + 3, 2 * PIECE + 1000])
+def test_noise_is_the_same_drawn_in_pieces_or_at_once(count):
+    """A seed's grain must not depend on the size of the pieces."""
+    at_once = torch.randn(count, generator=torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    pieces = [torch.randn(pixels.stop - pixels.start, generator=generator) for pixels in _pieces(count)]
+    assert torch.equal(torch.cat(pieces), at_once)

@@ -56,7 +56,7 @@ def zoomed(values=(24, 35, 50), name="coffee"):
     from genphoto.camera.sweep import CameraSweep
 
     sweep = CameraSweep({"focal_length": values})
-    return simulate(Photo(real_photo(name).movedim(-1, 0), camera=sweep.base), sweep).movedim(1, -1)
+    return torch.stack([*simulate(Photo(real_photo(name).movedim(-1, 0), camera=sweep.base), sweep)]).movedim(1, -1)
 
 
 def metrics_graph(**inputs):

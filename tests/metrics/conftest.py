@@ -36,7 +36,7 @@ def shoot():
         key = name, sweep.to_json(), size, generator
         if key not in made:
             photo = Photo(_picture(name), camera=sweep.base)
-            made[key] = in_8_bits(simulate(photo, sweep, size=size, generator=generator))
+            made[key] = in_8_bits(torch.stack([*simulate(photo, sweep, size=size, generator=generator)]))
         return made[key]
 
     return frames
@@ -59,7 +59,7 @@ def shoot_cards():
         disparity = torch.full(size, 0.15)
         disparity[size[0] // 3 :, : size[1] // 2] = 0.5
         disparity[size[0] // 2 :, size[1] // 3 : size[1] * 5 // 6] = 0.95
-        return in_8_bits(simulate(Photo(image, disparity, sweep.base), sweep)), disparity
+        return in_8_bits(torch.stack([*simulate(Photo(image, disparity, sweep.base), sweep)])), disparity
 
     return frames
 

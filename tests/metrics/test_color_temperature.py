@@ -68,7 +68,7 @@ def test_different_scenes_have_no_light_in_common(shoot):
 
 def test_a_dial_is_judged_as_a_dial(picture):
     sweep = CameraSweep({"color_temperature": [5000, 3500, 8000]}, dial=True)
-    frames = simulate(Photo(picture("coffee"), camera=sweep.base), sweep, size=(128, 192))
+    frames = torch.stack([*simulate(Photo(picture("coffee"), camera=sweep.base), sweep, size=(128, 192))])
     report = measure_sweep(frames, sweep)
     temperature = report.measurements["color_temperature"]
     assert max(map(abs, temperature.errors)) < 1

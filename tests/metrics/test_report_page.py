@@ -13,7 +13,7 @@ def found(setting, values, extra_light=1.0):
     coarse = torch.rand(1, 3, 24, 36, generator=generator) * 0.5 + 0.2
     image = torch.nn.functional.interpolate(coarse, (128, 192), mode="bicubic")[0].clamp(0, 1)
     sweep = CameraSweep({setting: values})
-    frames = simulate(Photo(image, camera=sweep.base), sweep)
+    frames = torch.stack([*simulate(Photo(image, camera=sweep.base), sweep)])
     frames[-1] = (frames[-1] * extra_light).clamp(0, 1)
     return measure_sweep(frames, sweep, cross_talk=True).to_dict()
 

@@ -88,7 +88,7 @@ def test_blur_fakes_no_zoom_and_stays_measurable_without_depth():
     image = F.interpolate(image[None], size, mode="bicubic", antialias=True)[0].clamp(0, 1)
     disparity = F.interpolate(disparity[None, None], size, mode="nearest-exact")[0, 0]
     sweep = CameraSweep({"aperture": [16, 2, 1.4]}, Camera(50, focus_distance_m=0.7))
-    frames = (simulate(Photo(image, disparity, sweep.base), sweep) * 255).round() / 255
+    frames = (torch.stack([*simulate(Photo(image, disparity, sweep.base), sweep)]) * 255).round() / 255
     report = measure_sweep(frames, sweep, cross_talk=True)
     assert max(map(abs, report.measurements["zoom"].errors)) < 0.5
     assert report.measurements["blur"].complete

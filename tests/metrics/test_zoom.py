@@ -36,7 +36,7 @@ def test_zooming_out_is_measured_as_well(shoot):
 
 
 def test_a_texture_without_objects_is_measured(noise_texture):
-    frames = simulate(Photo(noise_texture), SWEEP, size=(128, 192))
+    frames = torch.stack([*simulate(Photo(noise_texture), SWEEP, size=(128, 192))])
     assert max(map(abs, measure_zoom(frames, SWEEP.cameras).errors)) < TOLERANCE[128, 192]
 
 

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from .. import published
 from ..optics import blur_parameter, f_number_of_blur_parameter
-from ..setting import CameraSetting, Progress, Published
+from ..progress import Progress
+from ..setting import CameraSetting, Published
 from .aperture import PORTRAIT, blur_map, with_f_number
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ...camera.imaging import simulate
+from ...camera.imaging import simulate, stacked
 from ...camera.photo import Photo, disparity_from_relative
 from ...camera.sweep import CameraSweep
 from ...files.photos import DEPTH_KINDS, read_depth, read_photo
@@ -99,7 +99,7 @@ class LabelledPhoto:
         """The photograph under every camera of a sweep, (F,3,H,W) in [0,1] sRGB."""
         deep = any(setting.moves_iris for setting in sweep.settings)  # depth costs time
         photo = Photo(self.photo.image, self.photo.disparity if deep else None, sweep.base)
-        return simulate(photo, sweep, variant=variant, size=size)
+        return stacked(simulate(photo, sweep, variant=variant, size=size), len(sweep))
 
 
 def list_photos(path: str | Path) -> list[PhotoFiles]:
