@@ -102,7 +102,7 @@ class SweepGenerator:
 
     def concerns(self, sweep: CameraSweep) -> list[str]:
         """What of a sweep the frames will not show, or not well, as sentences."""
-        left = replace(sweep, reach=unsteered(sweep, self.adapter.steering.settled(sweep).reach))
+        left = replace(sweep, reach={}, unsteered=unsteered(sweep, self.adapter.steering.settled(sweep).reach))
         return [*self.adapter.concerns(sweep), *left.limitations]
 
     def noise(self, question: CameraQuestion, seed: int, size: tuple[int, int], strength: float = 1.0) -> Tensor:

@@ -40,7 +40,7 @@ def of_noise(given: torch.Tensor, drawn: torch.Tensor) -> list[str]:
 def of_cameras(conditions: Sequence[CameraCondition]) -> list[str]:
     """Settings that the sweeps of a MODEL vary and none of its cameras steers."""
     steered = [setting.name for condition in conditions for setting in condition.question.settings]
-    sweeps = [replace(c.sweep, reach=unsteered(c.sweep, steered)) for c in conditions]
+    sweeps = [replace(c.sweep, reach={}, unsteered=unsteered(c.sweep, steered)) for c in conditions]
     return list(dict.fromkeys(sentence for sweep in sweeps for sentence in sweep.limitations))
 
 

@@ -162,7 +162,7 @@ class Steering:
         `longest` is the number of frames that the adapter sees at once.
         """
         steering = self.settled(sweep)
-        reached = replace(sweep, reach=steering.reach)
+        reached = replace(sweep, reach=steering.reach, unsteered=())
         return [*reached.limitations, *_of_length(len(sweep), longest), *steering._of_base(sweep)]
 
     def _of_base(self, sweep: CameraSweep) -> list[str]:
@@ -206,21 +206,26 @@ def released_setting(sweep: CameraSweep) -> CameraSetting:
 
 def with_reach(sweep: CameraSweep, ranges: Mapping[str, Range]) -> CameraSweep:
     """The sweep, knowing the ranges that it leaves of all adapters that steer it, by the names of their settings."""
-    reached = replace(sweep, reach={**ranges, **unsteered(sweep, ranges)})
-    return replace(sweep, reach={name: ends for name, ends in reached.reach.items() if reached.shortfalls(name)})
+    reached = replace(sweep, reach=ranges, unsteered=unsteered(sweep, ranges))
+    beyond = reached.shortfalls
+    return replace(
+        sweep,
+        reach={name: ends for name, ends in reached.reach.items() if name in beyond},
+        unsteered=tuple(name for name in reached.unsteered if name in beyond),
+    )
 
 
-def unsteered(sweep: CameraSweep, steered: Iterable[str]) -> dict[str, Range]:
-    """The reach of what a sweep varies and no adapter steers: it stays as the base camera has it.
+def unsteered(sweep: CameraSweep, steered: Iterable[str]) -> tuple[str, ...]:
+    """Names of what a sweep varies and no adapter steers: it stays as the base camera has it.
 
     Aperture and bokeh are one iris: an adapter of one steers both.
     """
     by = [setting_named(name) for name in steered]
-    return {
-        swept.name: (swept.read(sweep.base),) * 2
+    return tuple(
+        swept.name
         for swept in sweep.settings
         if not any(swept is one or (swept.moves_iris and one.moves_iris) for one in by)
-    }
+    )
 
 
 def _label(settings: Iterable[CameraSetting]) -> str:

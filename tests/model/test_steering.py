@@ -151,7 +151,11 @@ def test_the_reach_of_a_sweep_is_that_of_all_its_adapters():
     sweep = CameraSweep({"focal_length": [24, 100], "shutter_speed": [0.5, 0.2]})
     one, both = {"focal_length": (24, 70)}, {"focal_length": (24, 70), "shutter_speed": (0.1, 1)}
     assert with_reach(sweep, both).reach == {"focal_length": (24, 70)}
-    assert with_reach(sweep, one).reach == {"focal_length": (24, 70), "shutter_speed": (0.5, 0.5)}
+    assert with_reach(sweep, both).unsteered == ()
+    assert with_reach(sweep, one).reach == {"focal_length": (24, 70)}
+    assert with_reach(sweep, one).unsteered == ("shutter_speed",)
+    still = CameraSweep({"focal_length": [24, 70], "shutter_speed": [0.5, 0.5]})
+    assert with_reach(still, one) == still
     assert with_reach(CameraSweep({"focal_length": [24, 70]}), one) == CameraSweep({"focal_length": [24, 70]})
     iris = CameraSweep({"aperture": [2, 8]})
     assert with_reach(iris, {"bokeh": (1, 30)}) == iris
