@@ -138,15 +138,15 @@ class GenPhotoSweepMetrics(io.ComfyNode):
         report = measure_sweep(
             _frames("images", images),
             sweep,
-            disparity=None if depth is None else to_disparity(depth, depth_kind, near_m, far_m).cpu(),
+            disparity=None if depth is None else to_disparity(depth, depth_kind, near_m, far_m),
             reference=None if reference is None else _frames("reference", reference),
             cross_talk=cross_talk,
             on_progress=comfy_host.progress(),
         )
-        found, rows = report.to_dict(), {}
+        numbers, rows = report.to_dict(), {}
         if clip is not None:
             rows["CLIP"] = _following(clip, clip_vision, images, prompt)
-            found["following"] = {"prompt": prompt, "per_frame": rows["CLIP"], "mean": _mean(rows["CLIP"])}
+            numbers["following"] = {"prompt": prompt, "per_frame": rows["CLIP"], "mean": _mean(rows["CLIP"])}
         plot = _pixels(plot_report(report, sweep.labels, rows))
         main = report.measurements[report.asked_for[0]] if report.asked_for else None
         return io.NodeOutput(
@@ -155,13 +155,13 @@ class GenPhotoSweepMetrics(io.ComfyNode):
             _number(main and main.slope),
             _number(report.consistency.mean),
             _number(_mean(rows["CLIP"]) if rows else None),
-            json.dumps({"sweep": json.loads(sweep.to_json()), **found}, indent=1),
+            json.dumps({"sweep": json.loads(sweep.to_json()), **numbers}, indent=1),
         )
 
 
 def _frames(name: str, images: torch.Tensor) -> torch.Tensor:
-    """(F,3,H,W) on the CPU from an IMAGE (F,H,W,C)."""
-    return torch.stack([to_photo_image(image[None]) for image in require_frames(name, images)]).cpu()
+    """(F,3,H,W) from an IMAGE (F,H,W,C)."""
+    return torch.stack([to_photo_image(image[None]) for image in require_frames(name, images)])
 
 
 def _following(clip: CLIP, clip_vision: ClipVisionModel, images: torch.Tensor, prompt: str) -> tuple[float, ...]:

@@ -49,7 +49,7 @@ def _moved(value, operation):
         return value
     if value.dtype == torch.float64:
         raise TypeError(f"{operation} makes float64 on a device that has none")
-    return Elsewhere(value)
+    return Elsewhere(value.clone() if value.is_conj() else value)  # whose wrapper would not say that it is one
 
 
 class _Operations(TorchDispatchMode):
@@ -58,13 +58,17 @@ class _Operations(TorchDispatchMode):
 
 
 class _Literals(TorchFunctionMode):
-    """torch.tensor with a device: torch makes such tensors empty on this one."""
+    """torch.tensor with a device, and new_tensor: torch makes such tensors empty on this one."""
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         kwargs = dict(kwargs or {})
         if function is torch.tensor and "device" in kwargs:
             device = kwargs.pop("device")
             return torch.tensor(*args, **kwargs).to(device)
+        if function is torch.Tensor.new_tensor:
+            like, values = args
+            kind = {"dtype": like.dtype, "device": like.device, **kwargs}
+            return torch.tensor(values, dtype=kind["dtype"]).to(kind["device"])
         return function(*args, **kwargs)
 
 

@@ -14,7 +14,7 @@ from genphoto import cli
 from genphoto.camera.imaging import simulate
 from genphoto.camera.photo import Photo
 from genphoto.camera.sweep import CameraSweep
-from genphoto.commands import evaluate
+from genphoto.commands import evaluate, ruler
 from genphoto.files.frames import PICTURES, frame_files, read_frames
 from genphoto.metrics.perceptual import Lpips
 
@@ -160,13 +160,13 @@ def test_measured_sequences_are_not_measured_again(tmp_path, gif, frames, out, m
     other = write_folder(tmp_path / "frames", frames)
     assert run(gif, *ASKED, "--out", out) == 0
     measured = []
-    real = evaluate.measure_sweep
+    real = ruler.measure_sweep
 
     def counted(*args, **more):
         measured.append(1)
         return real(*args, **more)
 
-    monkeypatch.setattr(evaluate, "measure_sweep", counted)
+    monkeypatch.setattr(ruler, "measure_sweep", counted)
     assert run(gif, other, *ASKED, "--out", out) == 0
     assert len(measured) == 1
     assert "1 of 2 sequences were measured before" in capsys.readouterr().out
@@ -207,14 +207,14 @@ def test_other_weights_in_the_same_place_are_another_measurement(gif, tmp_path, 
 
 def test_what_was_measured_before_an_interruption_is_kept(tmp_path, gif, frames, out, monkeypatch):
     other = write_folder(tmp_path / "frames", frames)
-    real = evaluate.measure_sweep
+    real = ruler.measure_sweep
 
     def interrupted(frames, *args, **more):
         if len(report(out)) if (out / "report.json").exists() else 0:
             raise KeyboardInterrupt
         return real(frames, *args, **more)
 
-    monkeypatch.setattr(evaluate, "measure_sweep", interrupted)
+    monkeypatch.setattr(ruler, "measure_sweep", interrupted)
     assert run(gif, other, *ASKED, "--out", out) == 130
     assert [found["name"] for found in report(out)] == [str(gif)]
     assert not [path for path in out.rglob(".*")]

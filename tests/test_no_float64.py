@@ -5,7 +5,7 @@ import torch
 
 from genphoto.camera.imaging import simulate
 from genphoto.camera.photo import Photo
-from genphoto.camera.settings import SETTINGS
+from genphoto.camera.settings import SETTINGS, setting_named
 from genphoto.camera.sweep import CameraSweep
 from genphoto.metrics.sweep_metrics import measure_sweep
 from genphoto.model.noise import sweep_noise
@@ -59,17 +59,28 @@ def test_the_noise_of_sweeps_is_shared():
         assert mixed.device == device
 
 
-@pytest.mark.parametrize(
-    "values",
-    [{"shutter_speed": [0.5, 0.25]}, {"color_temperature": [6504, 4000]}],
-    ids=lambda values: next(iter(values)),
-)
-def test_sweeps_are_measured(values):
+def measured_there_and_here(setting, with_depth, **options):
     from skimage.data import astronaut
 
-    photo = Photo(torch.from_numpy(astronaut()[::3, ::3].copy()).movedim(-1, 0) / 255)
-    sweep = CameraSweep(values)
-    frames = torch.stack([*simulate(photo, sweep)])
+    low, high = setting.domain
+    sweep = CameraSweep.linear(setting.name, 0.8 * low + 0.2 * high, 0.4 * low + 0.6 * high, 2)
+    image = torch.from_numpy(astronaut()[::5, ::5].copy()).movedim(-1, 0) / 255
+    disparity = torch.linspace(0.1, 1, image.shape[2]).expand(image.shape[1:])
+    frames = torch.stack([*simulate(Photo(image, disparity, sweep.base), sweep)])
+    options["disparity"] = disparity if with_depth else None
+    here = measure_sweep(frames, sweep, reference=frames, **options)
     with no_float64() as device:
-        report = measure_sweep(frames.to(device), sweep)
-    assert report.measurements
+        there = measure_sweep(frames.to(device), sweep, reference=frames.to(device), **options)
+    assert here.measurements
+    return there.to_dict(), here.to_dict()
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+def test_sweeps_are_measured_there_as_here(setting):
+    there, here = measured_there_and_here(setting, with_depth=True)
+    assert there == here
+
+
+def test_cross_talk_is_measured_there_as_here():
+    there, here = measured_there_and_here(setting_named("bokeh"), with_depth=False, cross_talk=True)
+    assert there == here

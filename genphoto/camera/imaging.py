@@ -125,10 +125,13 @@ def simulate(
 
 def stacked(frames: Iterable[Tensor], count: int, into: Tensor | None = None) -> Tensor:
     """`count` frames (3,H,W) as (F,3,H,W), each copied as it comes: into a new tensor like them, or into that one."""
-    for index, frame in enumerate(frames):
+    rest = iter(frames)
+    for index in range(count):  # not by enumerate, which holds the last frame while the next is made
+        frame = next(rest)
         if into is None:
             into = frame.new_empty(count, *frame.shape)
         into[index] = frame
+        del frame
     return into
 
 

@@ -13,8 +13,8 @@ def baseline_prompts(scene: str, sweep: CameraSweep) -> tuple[str, ...]:
     scene = scene.strip().rstrip(".;,")
     if not scene:
         raise ValueError("The scene is empty. Say what the picture shows, such as: a quiet mountain trail.")
-    said = (
+    phrases = (
         ", ".join(setting.phrase(sweep.values[setting.name][index]) for setting in sweep.settings)
         for index in range(len(sweep))
     )
-    return tuple(f"{scene}; {words}." for words in said)
+    return tuple(f"{scene}; {words}." for words in phrases)

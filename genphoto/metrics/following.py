@@ -16,7 +16,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError
-from torch import Tensor, nn
+from torch import Tensor
 
 from .weights import weights_digest
 
@@ -28,7 +28,7 @@ MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.2757
 class Following:
     """Likeness, -1 to 1, of each of frames (F,3,H,W) sRGB in [0,1] to a prompt, by a CLIP of transformers."""
 
-    model: nn.Module
+    model: Any  # transformers' CLIPModel, which is imported only where there is one
     tokenizer: Any
 
     def __call__(self, frames: Tensor, prompt: str) -> tuple[float, ...]:
@@ -37,12 +37,12 @@ class Following:
         length = self.model.config.text_config.max_position_embeddings
         words = self.tokenizer(require_prompt(prompt), truncation=True, max_length=length, return_tensors="pt")
         with torch.no_grad():
-            found = self.model(
-                input_ids=words["input_ids"],
-                attention_mask=words["attention_mask"],
-                pixel_values=clip_pixels(frames.cpu().float(), side),
+            features = self.model(
+                input_ids=words["input_ids"].to(self.model.device),
+                attention_mask=words["attention_mask"].to(self.model.device),
+                pixel_values=clip_pixels(frames.to(self.model.device).float(), side),
             )
-        return likeness(found.image_embeds, found.text_embeds)
+        return likeness(features.image_embeds, features.text_embeds)
 
     @property
     def identity(self) -> str:
@@ -70,7 +70,8 @@ def clip_following(name: str | Path = PUBLISHED_CLIP) -> Following:
             "CLIP needs the package transformers, which is not installed: pip install transformers."
         ) from None
     try:
-        model, loaded = CLIPModel.from_pretrained(name, local_files_only=True, output_loading_info=True)
+        loaded: Any = CLIPModel.from_pretrained(name, local_files_only=True, output_loading_info=True)
+        model, loading = loaded  # a pair, which its types do not know
         tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=True)
     except (RuntimeError, TypeError, ValueError, SafetensorError, UnpicklingError) as error:
         if isinstance(error, HFValidationError):  # no name that a repository could have
@@ -78,7 +79,7 @@ def clip_following(name: str | Path = PUBLISHED_CLIP) -> Following:
         raise _not_whole(name, f"it cannot be loaded ({_first_line(error)})") from None
     except OSError as error:
         raise _missing(name, error) from None
-    if missing := sorted(loaded["missing_keys"]):
+    if missing := sorted(loading["missing_keys"]):
         raise _not_whole(name, f"{len(missing)} weights are missing, such as {missing[0]}")
     words = model.config.text_config.vocab_size
     if 2 * len(tokenizer) < words:  # without its files transformers makes one that knows no word

@@ -11,12 +11,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..camera.camera import Camera
-from ..camera.colorimetry import apply_matrix, linear_to_srgb, srgb_to_linear, white_balance_matrix
+from ..camera.colorimetry import linear_to_srgb
 from ..camera.optics import zoom, zoom_step
 
 LEAST_SIDE_PX = 64
 BLACK = 4 / 255  # a frame whose brightest code is below shows nothing
 CLIPPED_BELOW, CLIPPED_ABOVE = 0.003, 0.92  # linear: code 9 of 255, and 245
+VALID_BELOW = 0.98  # linear
 NEIGHBORHOOD_PX = 3  # that a pixel shares after `smooth` against noise
 # 15 pairs of unrelated photographs correlate by up to 0.52 at this size, photographs moved by 5 % at least by 0.75.
 COARSE_CELLS, COARSELY_ALIKE = 8, 0.6
@@ -24,16 +25,27 @@ LUMINANCE = (0.2126, 0.7152, 0.0722)  # of linear sRGB, ITU-R BT.709
 
 
 class Pair(NamedTuple):
-    """The part that two frames share, at the scale of the wider one.
+    """The part that two frames share, both centered.
 
-    `reference` and `frame` are (3,h,w) linear light; a pixel of theirs is `reference_step` and `frame_step` pixels of
-    the frame that each comes from.
+    Args:
+        reference: (3,h,w) linear light of the one, on its way through what is undone.
+        frame: the same of the other.
+        valid: (h,w) bool, pixels that neither frame clipped: what lies above white may be anything.
+        reference_step: pixels of the frame that the reference comes from per pixel.
+        frame_step: pixels of the other per pixel.
     """
 
     reference: Tensor
     frame: Tensor
+    valid: Tensor
     reference_step: float = 1.0
     frame_step: float = 1.0
+
+    @classmethod
+    def of(cls, reference: Tensor, frame: Tensor, reference_step: float = 1.0, frame_step: float = 1.0) -> Pair:
+        """The pair of two pictures (3,h,w) of linear light as they were recorded."""
+        valid = torch.maximum(reference, frame).amax(0) < VALID_BELOW
+        return cls(reference, frame, valid, reference_step, frame_step)
 
 
 def require_frames(frames: Tensor | Sequence[Tensor], count: int) -> Tensor:
@@ -94,31 +106,24 @@ def requested_zooms(cameras: Sequence[Camera]) -> tuple[float, ...]:
     return tuple(camera.focal_length_mm / camera.sensor.width_mm / first for camera in cameras)
 
 
-def pairs_at_one_scale(frames: Tensor, zooms: Sequence[float], reference: int = 0) -> list[Pair]:
-    """Every frame (F,3,H,W) sRGB beside the reference frame, with the larger magnification undone.
-
-    The finer of the two is sampled down, in linear light and antialiased: nothing is invented.
-    """
-    light = srgb_to_linear(frames)
-    return [pair_at_one_scale(light[reference], x, zooms[reference], z) for x, z in zip(light, zooms, strict=True)]
-
-
 def pair_at_one_scale(reference: Tensor, frame: Tensor, reference_zoom: float, frame_zoom: float) -> Pair:
     """The common part of two pictures (3,H,W) linear light of known magnifications."""
     widest = min(frame_zoom, reference_zoom)
     steps = reference_zoom / widest, frame_zoom / widest
     views = [sampled_down(x, step) for x, step in zip((reference, frame), steps, strict=True)]
     size = [min(view.shape[axis] for view in views) for axis in (1, 2)]
-    return Pair(*(center(view, size) for view in views), *steps)
+    return Pair.of(center(views[0], size), center(views[1], size), *steps)
 
 
 def sampled_down(image: Tensor, step: float, nearest: bool = False) -> Tensor:
     """(C,H,W) with `step` >= 1 source pixels per pixel, centered; rows and columns keep their parity."""
     if step == 1:
         return image
-    size = tuple(max(1, n - 2 * math.ceil((n - n / step) / 2 - 1e-9)) for n in image.shape[1:])
+    _, height, width = image.shape
+    rows, columns = (max(1, n - 2 * math.ceil((n - n / step) / 2 - 1e-9)) for n in (height, width))
+    size = rows, columns
     # `ratio` so that the step is exact although the size was rounded.
-    ratio = step / zoom_step(image.shape[1:], 1.0, size)
+    ratio = step / zoom_step((height, width), 1.0, size)
     sampled = zoom(image, ratio, size, nearest=nearest)
     return sampled if nearest else sampled.clamp(min=0)
 
@@ -132,24 +137,6 @@ def center(image: Tensor, size: Sequence[int]) -> Tensor:
 def luminance(light: Tensor) -> Tensor:
     """Relative luminance (..., H, W) of linear sRGB (..., 3, H, W)."""
     return torch.einsum("c,...chw->...hw", light.new_tensor(LUMINANCE), light)
-
-
-def lights(first: Camera, camera: Camera, dial: bool) -> tuple[Camera, Camera]:
-    """What reference and frame look lit by: of two pictures of one light, the one with the higher dial looks warmer."""
-    return (camera, first) if dial else (first, camera)
-
-
-def in_the_warmer_light(pair: Pair, first: Camera, camera: Camera) -> Pair:
-    """The pair with the requested change of light undone, in the warmer of both lights, in [0,1].
-
-    `first` lit the reference, `camera` the frame. Warm light loses blue, which cannot be brought back.
-    """
-    cooler, warmer = (first, camera) if camera.color_temperature_k <= first.color_temperature_k else (camera, first)
-    matrix = white_balance_matrix(
-        warmer.color_temperature_k, cooler.color_temperature_k, warmer.tint_duv, cooler.tint_duv
-    )
-    changed = apply_matrix(pair.reference if cooler is first else pair.frame, matrix).clamp(0, 1)
-    return pair._replace(reference=changed) if cooler is first else pair._replace(frame=changed)
 
 
 def away_from(bad: Tensor) -> Tensor:
@@ -179,7 +166,9 @@ def smooth(planes: Tensor, sigma_px: float, reach_px: int | None = None) -> Tens
     reach = reach_px or math.ceil(3 * sigma_px)
     taps = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, dtype=torch.float32) / sigma_px) ** 2).to(planes)
     taps = taps / taps.sum()
-    x = planes.reshape(-1, 1, *planes.shape[-2:])
-    x = F.conv2d(F.pad(x, (reach, reach, 0, 0), mode="replicate"), taps.view(1, 1, 1, -1))
-    x = F.conv2d(F.pad(x, (0, 0, reach, reach), mode="replicate"), taps.view(1, 1, -1, 1))
+    # As channels of one picture, each with its own taps: as pictures of a batch they would all be unfolded at once.
+    x = planes.reshape(1, -1, *planes.shape[-2:])
+    count = x.shape[1]
+    x = F.conv2d(F.pad(x, (reach, reach, 0, 0), mode="replicate"), taps.expand(count, 1, 1, -1), groups=count)
+    x = F.conv2d(F.pad(x, (0, 0, reach, reach), mode="replicate"), taps[:, None].expand(count, 1, -1, 1), groups=count)
     return x.reshape(planes.shape)

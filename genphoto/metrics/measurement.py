@@ -53,12 +53,20 @@ class Measurement:
 
     @classmethod
     def of(
-        cls, quantity: str, unit: str, requested: Sequence[float], readings: Sequence[Reading], **more
+        cls,
+        quantity: str,
+        unit: str,
+        requested: Sequence[float],
+        readings: Sequence[Reading],
+        *,
+        reference: int = 0,
+        percent: bool = False,
+        scaled: bool = True,
     ) -> Measurement:
         """The measurement of these readings, one per frame."""
         values, spreads, reasons, remarks = zip(*readings, strict=True)
         requested = tuple(map(float, requested))
-        return cls(quantity, unit, requested, values, spreads, reasons, remarks=remarks, **more)
+        return cls(quantity, unit, requested, values, spreads, reasons, reference, percent, scaled, remarks)
 
     @property
     def errors(self) -> tuple[float | None, ...]:
@@ -71,8 +79,8 @@ class Measurement:
     @property
     def median_absolute_error(self) -> float | None:
         """Median over the frames that could be measured, without the reference frame; None if there are none."""
-        found = [abs(e) for i, e in enumerate(self.errors) if e is not None and i != self.reference]
-        return float(np.median(found)) if found else None
+        errors = [abs(e) for i, e in enumerate(self.errors) if e is not None and i != self.reference]
+        return float(np.median(errors)) if errors else None
 
     @property
     def slope(self) -> float | None:

@@ -6,6 +6,7 @@ radius. Both directions are tried: a frame that is sharper than the reference ha
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from ..camera.aperture import Aperture, iris_kernel
 from ..camera.colorimetry import linear_to_srgb
-from .exposure import exposure_change
+from .exposure_change import exposure_change
 from .frames import Pair, luminance, sampled_down, smooth
 
 WORKING_SIDE_PX = 384
@@ -24,6 +25,7 @@ STEP_PX, GROWTH = 0.5, 1.1  # between the radii of the stack
 LARGEST_SHARE = 1 / 6  # of the shorter side
 LEAST_DIP = 0.15  # smallest squared error of a patch over the median of its stack, at most: OPTICS.md 4
 FLAT = 1 / 255  # root mean square change [sRGB] of a patch under typical blur, below which it is flat
+NOTICED_PX = 1.0  # a smaller blur is not told from none where patches are picked
 CIRCLE = Aperture()
 
 
@@ -95,7 +97,7 @@ def _radii(largest: float) -> list[float]:
     return radii
 
 
-def _blurred(planes: Tensor, radii: list[float]):
+def _blurred(planes: Tensor, radii: list[float]) -> Iterator[Tensor]:
     """The planes (N,H,W) behind each disc in turn, normalized at the border by what is known there."""
     height, width = planes.shape[1:]
     reach = int(max(radii)) + 2
@@ -143,20 +145,20 @@ def _vertex(axis: Tensor, stack: Tensor, at: Tensor) -> Tensor:
     return torch.minimum(torch.maximum(vertex, x0), x2)
 
 
-def blurred_as(pair: Pair, found: PatchBlur | None = None) -> Pair:
+def blurred_as(pair: Pair, blur: PatchBlur | None = None) -> Pair:
     """Both frames at the blur of the blurrier one, patch by patch; unknown patches stay.
 
     Args:
-        found: what `patch_radii` finds in the pair, where that is known already.
+        blur: `patch_radii` of the pair, where that is known already.
     """
-    found = found or patch_radii(pair)
-    radius, side, known = found.radius, found.side, found.known
+    blur = blur or patch_radii(pair)
+    radius, side, known = blur.radius, blur.side, blur.known
     if not bool(known.any()):
         return pair
     height, width = pair.frame.shape[1:]
     # Unknown patches take the radius of what surrounds them, so that no seams arise.
     weight = smooth(known.float(), 1.0).clamp(min=1e-6)
-    filled = torch.where(known, radius, smooth(radius.nan_to_num(0.0), 1.0) / weight)
+    filled = torch.where(known, radius, smooth(radius.nan_to_num(0.0), 1.0) / weight).cpu()  # a few hundred patches
     rows, columns = (
         ((torch.arange(n) + 0.5) / side - 0.5).clamp(0, m - 1)
         for n, m in zip((height, width), radius.shape, strict=True)
@@ -167,7 +169,8 @@ def blurred_as(pair: Pair, found: PatchBlur | None = None) -> Pair:
         ),
         -1,
     )
-    per_pixel = F.grid_sample(filled[None, None], grid[None].to(filled), "bilinear", "border", align_corners=True)[0, 0]
+    per_pixel = F.grid_sample(filled[None, None], grid[None], "bilinear", "border", align_corners=True)[0, 0]
+    per_pixel = per_pixel.to(pair.frame)
     return pair._replace(
         reference=_blurred_by(pair.reference, per_pixel.clamp(min=0)),
         frame=_blurred_by(pair.frame, (-per_pixel).clamp(min=0)),

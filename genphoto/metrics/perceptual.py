@@ -7,7 +7,7 @@ those that torchvision publishes, and are never downloaded here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -15,9 +15,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ..camera.camera import Camera
 from ..checkpoint import load
-from .consistency import compensated_pairs
+from .consistency import compensated_pair
+from .sequence import FrameSequence
 from .weights import weights_digest
 
 # File name and address of torchvision's weights, as the torch hub cache holds them.
@@ -41,8 +41,9 @@ class Lpips:
 
     def __call__(self, a: Tensor, b: Tensor) -> float:
         """The distance."""
+        device = next(self.model.parameters()).device
         with torch.no_grad():
-            return float(self.model(a.cpu().float()[None] * 2 - 1, b.cpu().float()[None] * 2 - 1))
+            return float(self.model(*(picture.to(device).float()[None] * 2 - 1 for picture in (a, b))))
 
     @property
     def identity(self) -> str:
@@ -103,12 +104,13 @@ class LpipsNetwork(nn.Module):
         return distance
 
     def _unit_features(self, picture: Tensor) -> list[Tensor]:
-        x, found = (picture - self.mean) / self.std, []
+        features: list[Tensor] = []
+        x = (picture - self.get_buffer("mean")) / self.get_buffer("std")
         for index, layer in enumerate(self.features):
             x = layer(x)
             if index in self.taps:
-                found.append(x / (x.square().sum(1, keepdim=True).sqrt() + EPSILON))
-        return found
+                features.append(x / (x.square().sum(1, keepdim=True).sqrt() + EPSILON))
+        return features
 
 
 def _vgg16() -> tuple[list[nn.Module], tuple[int, ...]]:
@@ -142,16 +144,10 @@ def adjacent_lpips(frames: Tensor, distance: Distance) -> tuple[float, ...]:
     return tuple(distance(a, b) for a, b in pairwise(frames))
 
 
-def compensated_lpips(
-    frames: Tensor,
-    cameras: Sequence[Camera],
-    distance: Distance,
-    disparity: Tensor | None = None,
-    dial: bool = False,
-) -> tuple[float, ...]:
-    """Distance of every frame (F,3,H,W) from the first after undoing what the cameras change, (F,).
+def compensated_lpips(sequence: FrameSequence, distance: Distance) -> tuple[float, ...]:
+    """Distance of every frame from the first after undoing what the cameras change, (F,).
 
     What is clipped in one of two frames is made equal in both.
     """
-    pairs = compensated_pairs(frames, cameras, disparity, dial)
+    pairs = (compensated_pair(sequence, index) for index in range(len(sequence.cameras)))
     return tuple(distance(first, torch.where(valid, frame, first)) for first, frame, valid in pairs)

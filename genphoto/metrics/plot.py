@@ -12,7 +12,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ..files.contact_sheet import INK, PAPER
 from .measurement import Measurement
-from .sweep_metrics import QUANTITIES, SweepReport
+from .quantities import QUANTITIES
+from .sweep_metrics import SweepReport
 
 WIDTH_PX = 960
 LEFT_PX, RIGHT_PX = 190, 40  # margins of the axes
@@ -77,7 +78,7 @@ def plot_report(report: SweepReport, labels: Sequence[str], rows: Rows | None = 
 
 
 def _consistency_rows(report: SweepReport) -> dict[str, Sequence[float | None]]:
-    rows = {"same scene": report.consistency.ssim}
+    rows: dict[str, Sequence[float | None]] = {"same scene": report.consistency.ssim}
     if report.reference_consistency is not None:
         rows["  physics"] = report.reference_consistency.ssim
     return rows
@@ -109,15 +110,14 @@ def _panel(
     for before, after in pairwise(shown):
         if before and after:
             draw.line([before, after], MEASURED, 3)
-    for index, point in enumerate(shown):
-        if point is None:
-            x, y = points[index]
-            draw.text((x, y - 26 if y > axes.top + 40 else y + 30), "?", BAD, _font(TEXT_PX), anchor="mm")
+    for (x, asked_y), value, spread in zip(points, m.measured, m.spreads, strict=True):
+        if value is None:
+            beside = asked_y - 26 if asked_y > axes.top + 40 else asked_y + 30
+            draw.text((x, beside), "?", BAD, _font(TEXT_PX), anchor="mm")
             continue
-        if m.spreads[index]:
-            low, high = (axes.y(m.measured[index] + side * m.spreads[index]) for side in (-1, 1))
-            draw.line([(point[0], low), (point[0], high)], MEASURED, 3)
-        _measured(draw, *point)
+        if spread:
+            draw.line([(x, axes.y(value - spread)), (x, axes.y(value + spread))], MEASURED, 3)
+        _measured(draw, x, axes.y(value))
 
 
 def _title(m: Measurement, asked_for: bool) -> str:
@@ -171,5 +171,5 @@ def _measured(draw: ImageDraw.ImageDraw, x: float, y: float) -> None:
     draw.ellipse([x - 7, y - 7, x + 7, y + 7], MEASURED)
 
 
-def _font(size: int) -> ImageFont.FreeTypeFont:
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size)

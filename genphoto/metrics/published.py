@@ -96,7 +96,7 @@ def published_score(frames: Tensor, reference: Tensor, setting: str) -> Publishe
         reason = _undefined(ours, "the sequence") or _undefined(theirs, "the reference")
         if reason:
             return PublishedScore(None, reason, changes, reference_changes)
-        correlations.append(float(np.corrcoef(ours, theirs)[0, 1]))
+        correlations.append(float(np.corrcoef(np.array([ours, theirs], float))[0, 1]))
     return PublishedScore(float(np.mean(correlations)), None, changes, reference_changes)
 
 
@@ -106,22 +106,24 @@ def _undefined(changes: Sequence[float | None], whose: str) -> str | None:
     if None in changes:
         pairs = ", ".join(f"{i + 1} and {i + 2}" for i, change in enumerate(changes) if change is None)
         return f"no zoom was found between frames {pairs} of {whose}"
-    if np.ptp(changes) == 0:
+    if np.ptp(np.array(changes, float)) == 0:
         return f"every step of {whose} is equal ({changes[0]:g}): its correlation is not defined"
     return None
 
 
 # What is correlated: frames -> changes of every channel
 
+Changes = list[list[float | None]]
 
-def _differences(per_frame: Callable[[Tensor], np.ndarray]) -> Callable[[Tensor], list[list[float]]]:
-    def changes(frames: Tensor) -> list[list[float]]:
+
+def _differences(per_frame: Callable[[Tensor], np.ndarray]) -> Callable[[Tensor], Changes]:
+    def changes(frames: Tensor) -> Changes:
         return np.diff(per_frame(frames).reshape(len(frames), -1), axis=0).T.tolist()
 
     return changes
 
 
-CHANGES: dict[str, Callable[[Tensor], list[list[float | None]]]] = {
+CHANGES: dict[str, Callable[[Tensor], Changes]] = {
     "bokeh": _differences(blur_degrees),
     "focal_length": lambda frames: [zoom_scales(frames)],
     "shutter_speed": _differences(mean_brightness),
@@ -130,6 +132,8 @@ CHANGES: dict[str, Callable[[Tensor], list[list[float | None]]]] = {
 
 
 # Pixels
+
+Features = tuple[Any, Any]  # key points of OpenCV, and their descriptors or None
 
 
 def _codes(frame: Tensor) -> np.ndarray:
@@ -148,7 +152,7 @@ def _laplacian(gray: np.ndarray) -> np.ndarray:
     return x[:-2, 1:-1] + x[2:, 1:-1] + x[1:-1, :-2] + x[1:-1, 2:] - 4 * gray
 
 
-def _scale(cv2, first, second) -> float | None:
+def _scale(cv2: Any, first: Features, second: Features) -> float | None:
     """Mean length of the rows of the similarity that RANSAC finds between two sets of SIFT features."""
     (points, descriptors), (other_points, other_descriptors) = first, second
     if descriptors is None or other_descriptors is None:
@@ -158,13 +162,13 @@ def _scale(cv2, first, second) -> float | None:
         return None
     # The order of the matches decides which samples RANSAC draws.
     matches = sorted(matches, key=lambda match: match.distance)
-    source = np.float32([points[m.queryIdx].pt for m in matches])
-    target = np.float32([other_points[m.trainIdx].pt for m in matches])
+    source = np.array([points[m.queryIdx].pt for m in matches], np.float32)
+    target = np.array([other_points[m.trainIdx].pt for m in matches], np.float32)
     transform, _ = cv2.estimateAffinePartial2D(source, target)
     return None if transform is None else float(np.linalg.norm(transform[:, :2], axis=1).mean())
 
 
-def _opencv():
+def _opencv() -> Any:
     try:
         import cv2
     except BROKEN as error:

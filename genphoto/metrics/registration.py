@@ -49,9 +49,11 @@ def structure(lightness: Tensor, sigma_px: float) -> Tensor:
 def register(wide: Tensor, close: Tensor, start: Similarity) -> Similarity | None:
     """Refine `start` by Gauss-Newton with Huber weights; wide (H,W) and close (h,w) are `structure` pictures.
 
-    None where the iteration leaves the picture or finds nothing to hold on to.
+    None where the iteration leaves the picture or finds nothing to hold on to. Runs on the CPU: twenty small steps in
+    turn, solved in float64, of which each would wait for another device.
     """
-    y, x = (torch.arange(n, device=close.device, dtype=torch.float32) - (n - 1) / 2 for n in close.shape)
+    wide, close = wide.cpu(), close.cpu()
+    y, x = (torch.arange(n, dtype=torch.float32) - (n - 1) / 2 for n in close.shape)
     y, x = (axis.reshape(-1) for axis in torch.meshgrid(y, x, indexing="ij"))
     planes = torch.stack([wide, *torch.gradient(wide)])
     target = close.reshape(-1)
@@ -70,10 +72,10 @@ def register(wide: Tensor, close: Tensor, start: Similarity) -> Similarity | Non
         residual = (gain * value - target) * inside
         weight = inside * (HUBER / residual.abs().clamp(min=HUBER))
         columns = torch.stack([(dx * x + dy * y) / radius, (dy * x - dx * y) / radius, dx, dy]) * gain
-        normal = ((columns * weight) @ columns.T).cpu().double()
+        normal = ((columns * weight) @ columns.T).double()
         if not float(torch.linalg.cond(normal)) < 1e8:  # also NaN
             return None
-        step = torch.linalg.solve(normal, -((columns * weight) @ residual).cpu().double())
+        step = torch.linalg.solve(normal, -((columns * weight) @ residual).double())
         p = p + step
         if float(step.abs().max()) < 1e-4:
             break

@@ -34,20 +34,20 @@ class Entry:
 
     Args:
         name: how it was called on the command line.
-        found: `SweepReport.to_dict()` and what else was measured; or {"error": why nothing was}.
+        results: `SweepReport.to_dict()` and what else was measured; or {"error": why nothing was}.
         frames: its contact sheet as JPEG; empty where there is none.
         plot: its plot as PNG; empty where there is none.
     """
 
     name: str
-    found: Mapping[str, Any]
+    results: Mapping[str, Any]
     frames: bytes = b""
     plot: bytes = b""
 
 
 def report_page(entries: Sequence[Entry]) -> str:
     """HTML with a table over all sequences, and frames, plot and findings of each."""
-    extra = [key for key in ("lpips", "following") if any(e.found.get(key) for e in entries)]
+    extra = [key for key in ("lpips", "following") if any(e.results.get(key) for e in entries)]
     rows = "".join(_rows(number, entry, extra) for number, entry in enumerate(entries, 1))
     head = "".join(f"<th>{name}</th>" for name in (*COLUMNS, *(EXTRA[key] for key in extra)))
     sections = "".join(_section(number, entry) for number, entry in enumerate(entries, 1))
@@ -56,17 +56,17 @@ def report_page(entries: Sequence[Entry]) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1"><title>Camera sweeps, measured</title>'
         f"<style>{STYLE}</style></head><body><h1>Camera sweeps, measured</h1>"
         f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-        f'<p class="note">{NOTE}</p>{_cross_talk([entry.found for entry in entries])}{sections}</body></html>\n'
+        f'<p class="note">{NOTE}</p>{_cross_talk([entry.results for entry in entries])}{sections}</body></html>\n'
     )
 
 
-def cross_talk(found: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, tuple[float | None, str]]]:
+def cross_talk(sequences: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, tuple[float | None, str]]]:
     """Swept setting -> quantity -> (largest error of a frame, median over the sequences; its unit).
 
     Only sequences in which more was measured than the sweep changes: what a setting does beside its own quantity.
     """
     largest: dict[str, dict[str, list[tuple[float | None, str]]]] = {}
-    for sequence in found:
+    for sequence in sequences:
         if "error" in sequence or set(sequence["measurements"]) <= set(sequence["asked_for"]):
             continue
         row = largest.setdefault(" and ".join(sequence["settings"]), {})
@@ -83,8 +83,8 @@ def cross_talk(found: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, tuple[
     return matrix
 
 
-def _cross_talk(found: Sequence[Mapping[str, Any]]) -> str:
-    matrix = cross_talk(found)
+def _cross_talk(sequences: Sequence[Mapping[str, Any]]) -> str:
+    matrix = cross_talk(sequences)
     if not matrix:
         return ""
     names = list(dict.fromkeys(name for row in matrix.values() for name in row))
@@ -119,50 +119,53 @@ EXTRA = {"lpips": "LPIPS adjacent / compensated", "following": "CLIP"}
 
 def _rows(number: int, entry: Entry, extra: Sequence[str]) -> str:
     link = f'<a href="#s{number}">{escape(entry.name)}</a>'
-    found = entry.found
-    if "error" in found:
+    results = entry.results
+    if "error" in results:
         span = len(COLUMNS) + len(extra) - 1
-        return f'<tr><td>{link}</td><td class="words bad" colspan="{span}">{escape(found["error"])}</td></tr>'
-    scores = [_number(score["correlation"]) for score in found["published"].values()]
+        return f'<tr><td>{link}</td><td class="words bad" colspan="{span}">{escape(results["error"])}</td></tr>'
+    scores = [_number(score["correlation"]) for score in results["published"].values()]
     more = {
         "lpips": lambda x: f"{_number(x['adjacent_mean'], 3)} / {_number(x['compensated_mean'], 3)}",
         "following": lambda x: _number(x["mean"], 3),
     }
     shared = [
-        _number(found["consistency"]["mean_ssim"], 3),
-        _number(found["consistency_excess"], 3),
+        _number(results["consistency"]["mean_ssim"], 3),
+        _number(results["consistency_excess"], 3),
         ", ".join(scores) or _number(None),
-        *(more[key](found[key]) if found.get(key) else _number(None) for key in extra),
+        *(more[key](results[key]) if results.get(key) else _number(None) for key in extra),
     ]
     lines = []
-    for name in found["asked_for"] or [None]:
-        cells = _measured(found["measurements"][name]) if name else ["nothing changes", *[_number(None)] * 4]
+    for name in results["asked_for"] or [None]:
+        cells = _measured(results["measurements"][name]) if name else ["nothing changes", *[_number(None)] * 4]
         lines.append("".join(f"<td>{cell}</td>" for cell in (link, *cells, *shared)))
     return "".join(f"<tr>{line}</tr>" for line in lines)
 
 
 def _measured(m: Mapping[str, Any]) -> list[str]:
     error = m["median_absolute_error"]
-    found = [value for number, value in enumerate(m["measured"], 1) if number != m["reference_frame"]]
+    values = [value for number, value in enumerate(m["measured"], 1) if number != m["reference_frame"]]
     return [
         m["quantity"].replace("_", " "),
         _number(None) if error is None else f"{error:.3g} {m['error_unit']}",
         _number(m["slope"]),
         _number(m["rank_correlation"]),
-        f"{len([value for value in found if value is not None])} of {len(found)}",
+        f"{len([value for value in values if value is not None])} of {len(values)}",
     ]
 
 
 def _section(number: int, entry: Entry) -> str:
     parts = [f'<h2 id="s{number}">{escape(entry.name)}</h2>']
-    if "error" in entry.found:
-        parts.append(f'<p class="bad">{escape(entry.found["error"])}</p>')
-    found = escape("Requested and measured. " + " ".join(entry.found.get("findings", ())))
-    for kind, css, words, data in (("jpeg", "frames", "The frames", entry.frames), ("png", "plot", found, entry.plot)):
+    if "error" in entry.results:
+        parts.append(f'<p class="bad">{escape(entry.results["error"])}</p>')
+    findings = escape("Requested and measured. " + " ".join(entry.results.get("findings", ())))
+    for kind, css, words, data in (
+        ("jpeg", "frames", "The frames", entry.frames),
+        ("png", "plot", findings, entry.plot),
+    ):
         if data:
             code = base64.b64encode(data).decode()
             parts.append(f'<img class="{css}" alt="{words}" src="data:image/{kind};base64,{code}">')
-    for name, score in entry.found.get("published", {}).items():
+    for name, score in entry.results.get("published", {}).items():
         if score["reason"]:
             parts.append(f"<p>Published score of {name.replace('_', ' ')}: {escape(score['reason'])}.</p>")
     return "".join(parts)

@@ -10,6 +10,9 @@ from PIL import Image
 
 from genphoto.camera.imaging import simulate
 from genphoto.camera.photo import Photo
+from genphoto.camera.progress import unreported
+from genphoto.metrics.quantities import QUANTITIES
+from genphoto.metrics.sequence import FrameSequence
 
 SIZE = (128, 192)  # of the embedded model: the smallest frames that matter
 
@@ -116,6 +119,26 @@ def stored(request):
 
     store.name = request.param
     return store
+
+
+@pytest.fixture(scope="session")
+def sequence_of():
+    """(frames, sweep, disparity) -> what quantities read."""
+
+    def sequence(frames, sweep, disparity=None):
+        return FrameSequence.of(frames, sweep, QUANTITIES, disparity)
+
+    return sequence
+
+
+@pytest.fixture(scope="session")
+def measure(sequence_of):
+    """(quantity, frames, sweep, disparity) -> its measurement, at the magnifications of the sweep."""
+
+    def measurement(quantity, *sequence):
+        return quantity.measure(sequence_of(*sequence), unreported)
+
+    return measurement
 
 
 @pytest.fixture(scope="session")

@@ -23,14 +23,14 @@ def sequence(shoot, shoot_cards):
 
 
 @pytest.mark.parametrize("setting", SWEEPS)
-def test_a_right_sequence_scores_high_and_a_frozen_or_changing_one_low(sequence, setting):
+def test_a_right_sequence_scores_high_and_a_frozen_or_changing_one_low(sequence, sequence_of, setting):
     sweep = SWEEPS[setting]
     right, disparity = sequence("coffee", setting)
     frozen = right[:1].expand_as(right)
     others = [sequence(name, setting)[0] for name in ("chelsea", "astronaut")]
     scenes = torch.stack([right[0], others[0][1], others[1][2], others[0][3]])
 
-    scores = [compensated_consistency(x, sweep.cameras, disparity) for x in (right, frozen, scenes)]
+    scores = [compensated_consistency(sequence_of(x, sweep, disparity)) for x in (right, frozen, scenes)]
     assert scores[0].mean > 0.97  # measured: 0.98 .. 0.999
     assert scores[0].mean_psnr_db > 30
     # Exposure, light and blur of the frozen sequence: 0.57, 0.75, 0.8. SSIM forgives brightness, PSNR does not.
@@ -39,21 +39,21 @@ def test_a_right_sequence_scores_high_and_a_frozen_or_changing_one_low(sequence,
     assert scores[2].mean < 0.45
 
 
-def test_blur_without_depth_is_compared_at_the_blur_that_is_there(sequence):
+def test_blur_without_depth_is_compared_at_the_blur_that_is_there(sequence, sequence_of):
     sweep = SWEEPS["bokeh"]
     right, _ = sequence("coffee", "bokeh")
-    score = compensated_consistency(right, sweep.cameras)
+    score = compensated_consistency(sequence_of(right, sweep))
     assert not score.depth_known
     assert score.mean > 0.95
 
 
-def test_what_one_exposure_clips_is_left_out(sequence):
+def test_what_one_exposure_clips_is_left_out(sequence, sequence_of):
     right, _ = sequence("coffee", "shutter_speed")
-    score = compensated_consistency(right, SWEEPS["shutter_speed"].cameras)
+    score = compensated_consistency(sequence_of(right, SWEEPS["shutter_speed"]))
     assert score.valid[3] < score.valid[1]
     clipped = right.clone()
     clipped[1] = 1.0
-    lost = compensated_consistency(clipped, SWEEPS["shutter_speed"].cameras)
+    lost = compensated_consistency(sequence_of(clipped, SWEEPS["shutter_speed"]))
     assert lost.ssim[1] is None
     assert "clipped" in lost.reasons[1]
 
@@ -94,11 +94,11 @@ def test_lpips_refuses_weights_of_something_else(tmp_path):
         lpips_distance("vgg", tmp_path)
 
 
-def test_lpips_takes_neighbors_or_compensated_frames(sequence):
+def test_lpips_takes_neighbors_or_compensated_frames(sequence, sequence_of):
     def distance(a, b):
         return float((a - b).abs().mean())
 
     right, _ = sequence("coffee", "shutter_speed")
-    cameras = SWEEPS["shutter_speed"].cameras
+    pairs = sequence_of(right, SWEEPS["shutter_speed"])
     assert len(adjacent_lpips(right, distance)) == 3
-    assert max(compensated_lpips(right, cameras, distance)) < 0.02 < min(adjacent_lpips(right, distance))
+    assert max(compensated_lpips(pairs, distance)) < 0.02 < min(adjacent_lpips(right, distance))

@@ -6,7 +6,8 @@ from genphoto.camera.imaging import simulate
 from genphoto.camera.photo import Photo
 from genphoto.camera.sweep import CameraSweep
 from genphoto.metrics.frames import smooth
-from genphoto.metrics.zoom import measure_zoom, zoom_between
+from genphoto.metrics.magnification import zoom_between
+from genphoto.metrics.quantities.zoom import ZOOM
 
 SWEEP = CameraSweep({"focal_length": [24, 30, 45, 65]})
 PHOTOS = ["coffee", "chelsea", "astronaut"]
@@ -14,54 +15,59 @@ PHOTOS = ["coffee", "chelsea", "astronaut"]
 TOLERANCE = {(128, 192): 0.5, (256, 384): 0.15}
 
 
+@pytest.fixture
+def measured(measure):
+    return lambda *sequence: measure(ZOOM, *sequence)
+
+
 @pytest.mark.parametrize("name", PHOTOS)
-def test_zoom_is_recovered_from_any_storage(shoot, stored, name):
-    measured = measure_zoom(stored(shoot(name, SWEEP)), SWEEP.cameras)
-    assert measured.complete
-    assert max(map(abs, measured.errors)) < TOLERANCE[128, 192]
-    assert measured.slope == pytest.approx(1, abs=0.005)
-    assert measured.linearity > 0.9999
+def test_zoom_is_recovered_from_any_storage(shoot, stored, name, measured):
+    zooms = measured(stored(shoot(name, SWEEP)), SWEEP)
+    assert zooms.complete
+    assert max(map(abs, zooms.errors)) < TOLERANCE[128, 192]
+    assert zooms.slope == pytest.approx(1, abs=0.005)
+    assert zooms.linearity > 0.9999
 
 
-def test_larger_frames_are_measured_more_exactly(shoot):
-    measured = measure_zoom(shoot("astronaut", SWEEP, (256, 384)), SWEEP.cameras)
-    assert max(map(abs, measured.errors)) < TOLERANCE[256, 384]
+def test_larger_frames_are_measured_more_exactly(shoot, measured):
+    zooms = measured(shoot("astronaut", SWEEP, (256, 384)), SWEEP)
+    assert max(map(abs, zooms.errors)) < TOLERANCE[256, 384]
 
 
-def test_zooming_out_is_measured_as_well(shoot):
+def test_zooming_out_is_measured_as_well(shoot, measured):
     sweep = CameraSweep({"focal_length": [70, 40, 24]})
-    measured = measure_zoom(shoot("chelsea", sweep), sweep.cameras)
-    assert measured.requested == pytest.approx((1, 40 / 70, 24 / 70))
-    assert max(map(abs, measured.errors)) < TOLERANCE[128, 192]
+    zooms = measured(shoot("chelsea", sweep), sweep)
+    assert zooms.requested == pytest.approx((1, 40 / 70, 24 / 70))
+    assert max(map(abs, zooms.errors)) < TOLERANCE[128, 192]
 
 
-def test_a_texture_without_objects_is_measured(noise_texture):
+def test_a_texture_without_objects_is_measured(noise_texture, measured):
     frames = torch.stack([*simulate(Photo(noise_texture), SWEEP, size=(128, 192))])
-    assert max(map(abs, measure_zoom(frames, SWEEP.cameras).errors)) < TOLERANCE[128, 192]
+    assert max(map(abs, measured(frames, SWEEP).errors)) < TOLERANCE[128, 192]
 
 
-def test_blur_exposure_and_light_do_not_matter(shoot):
+def test_blur_exposure_and_light_do_not_matter(shoot, measured):
     sweep = CameraSweep({"focal_length": [24, 35], "shutter_speed": [0.5, 0.15], "color_temperature": [6504, 3500]})
     frames = shoot("coffee", sweep)
     frames = torch.stack([frames[0], smooth(frames[1], 1.5)])
-    (error,) = measure_zoom(frames, sweep.cameras).errors[1:]
+    (error,) = measured(frames, sweep).errors[1:]
     assert abs(error) < TOLERANCE[128, 192]
 
 
 @pytest.mark.parametrize("name", PHOTOS)
-def test_a_changed_sixth_of_every_frame_does_not_matter(shoot, name):
+def test_a_changed_sixth_of_every_frame_does_not_matter(shoot, name, measured):
     frames = shoot(name, SWEEP).clone()
     frames[1:, :, 32:96, 48:112] = shoot("retina", SWEEP)[1:, :, 32:96, 48:112]
-    errors = [e for e in measure_zoom(frames, SWEEP.cameras).errors[1:] if e is not None]
+    errors = [e for e in measured(frames, SWEEP).errors[1:] if e is not None]
     assert len(errors) >= 2  # at 65 mm little of the first frame is left
     assert max(map(abs, errors)) < 1  # measured: 0.3
 
 
-def test_half_the_zoom_is_seen_in_the_slope(shoot):
+def test_half_the_zoom_is_seen_in_the_slope(shoot, measured):
     half = CameraSweep({"focal_length": [24, 27, 34.5, 44.5]})
-    measured = measure_zoom(shoot("coffee", half), SWEEP.cameras)
-    assert measured.slope == pytest.approx(0.5, abs=0.01)
-    assert measured.linearity > 0.999
+    zooms = measured(shoot("coffee", half), SWEEP)
+    assert zooms.slope == pytest.approx(0.5, abs=0.01)
+    assert zooms.linearity > 0.999
 
 
 @pytest.mark.parametrize(("first", "second"), [("coffee", "chelsea"), ("astronaut", "coffee")])

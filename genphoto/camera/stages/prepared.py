@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import cached_property
 
-import torch
 from torch import Tensor
 
 from ..camera import Camera
@@ -130,8 +129,11 @@ class Crop:
         return self._sampled(self.photo.known[None])[0].clamp(0, 1) * min(self.photo.step(self.ratio), 1.0) ** 2
 
     def _sampled(self, planes: Tensor, nearest: bool = False) -> Tensor:
-        """Planes (C,H,W) of the photograph, one at a time in memory."""
+        """Planes (C,H,W) of the photograph, one after another: sampling takes some planes of memory."""
         if self.is_whole:
             return planes
-        sampled = [zoom(p, self.ratio, self.photo.size, margin=self.margin, nearest=nearest) for p in planes.split(1)]
-        return torch.cat(sampled)
+        height, width = (want + 2 * more for want, more in zip(self.photo.size, self.margin, strict=True))
+        sampled = planes.new_empty(len(planes), height, width)
+        for index, plane in enumerate(planes):
+            sampled[index] = zoom(plane[None], self.ratio, self.photo.size, margin=self.margin, nearest=nearest)[0]
+        return sampled

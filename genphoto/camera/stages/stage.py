@@ -88,8 +88,7 @@ class View:
 
     def own(self) -> Tensor:
         """The light after all changes, (3,h,w), in memory that nobody else uses."""
-        light = self.developed()
-        return light if self._is_own or self._pixels else light.clone()
+        return self.developed() if self._is_own else self.then(lambda light, rows: light.clone()).developed()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,17 @@
-"""Color of the light: its change in mired and in tint, by the project's own model of a change of light."""
+"""Change of the light's color, in mired and in tint, by the project's own model of a change of light."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 import torch
 from torch import Tensor
 
-from ..camera.camera import Camera
 from ..camera.colorimetry import MAX_KELVIN, MAX_TINT_DUV, MIN_KELVIN, apply_matrix, white_balance_matrix
-from .exposure import DIFFERENT, LEAST_PIXELS, NOISE_BLUR_PX, QUANTILES, SAME_CONTENT_EV, SAME_HISTOGRAM_EV
+from .exposure_change import DIFFERENT, LEAST_PIXELS, NOISE_BLUR_PX, QUANTILES, SAME_CONTENT_EV, SAME_HISTOGRAM_EV
 from .frames import CLIPPED_BELOW, Pair, away_from, clipped, moved_at_most, smooth
-from .measurement import NO_CHANGE, Measurement, Reading
+from .measurement import Reading
 
 SAMPLES = 20000
 FAINTEST = 0.003  # linear, of channels whose ratio is taken
@@ -23,34 +22,10 @@ LARGEST_RESIDUAL = 0.02  # [EV] between the channels, of a light that explains t
 
 Change = Callable[[float, float], Tensor]  # mired and Duv of the frame -> color error (2,) [EV] and scatter [EV], (3,)
 
+Ratios = Callable[[Tensor, Tensor], Tensor]  # expected and frame (C,N) -> log2 ratio [EV] per channel, and scatter
+
 OUT_OF_MODEL = "the colors change as no change of light between 1000 K and 40000 K would change them"
 CRUSHED = "too few pixels are neither clipped nor black in any channel of both frames"
-
-
-def requested_mired(cameras: Sequence[Camera]) -> tuple[float, ...]:
-    """Reciprocal color temperature of every camera's light less that of the first [mired]: above 0 is warmer."""
-    return tuple(1e6 / c.color_temperature_k - 1e6 / cameras[0].color_temperature_k for c in cameras)
-
-
-def requested_duv(cameras: Sequence[Camera]) -> tuple[float, ...]:
-    """Tint of every camera's light less that of the first [Duv]."""
-    return tuple(c.tint_duv - cameras[0].tint_duv for c in cameras)
-
-
-def measure_light(
-    pairs: Sequence[Pair], cameras: Sequence[Camera], dial: bool = False
-) -> tuple[Measurement, Measurement]:
-    """Color temperature [mired] and tint [Duv] of every frame relative to the first.
-
-    The first frame is taken to show what was asked for: a picture alone does not tell its light from its paint. With
-    `dial` the cameras say what their white balance was set to: the first frame then looks lit by the other's setting.
-    """
-    first = cameras[0].color_temperature_k, cameras[0].tint_duv
-    if dial:
-        pairs = [pair._replace(reference=pair.frame, frame=pair.reference) for pair in pairs]
-    found = [(NO_CHANGE, NO_CHANGE), *(light_change(pair, *first) for pair in pairs[1:])]
-    temperature = Measurement.of("color_temperature", "mired", requested_mired(cameras), [f[0] for f in found])
-    return temperature, Measurement.of("tint", "Duv", requested_duv(cameras), [f[1] for f in found])
 
 
 def light_change(pair: Pair, kelvin: float, tint_duv: float = 0.0) -> tuple[Reading, Reading]:
@@ -60,15 +35,15 @@ def light_change(pair: Pair, kelvin: float, tint_duv: float = 0.0) -> tuple[Read
     common exposure. Where warm light leaves no blue, red and green alone give the temperature, at an unchanged tint.
     """
     points = _Points(pair)
-    both = points.kept(3, 3)
+    both = points.unclipped(3, 3)
     if both is None or points.blue_lost:
         return _by_red_and_green(points, kelvin, tint_duv)
     for ratios, limit in ((_of_points, SAME_CONTENT_EV), (_of_histograms, SAME_HISTOGRAM_EV)):
         change = partial(_color_error, *both, kelvin, tint_duv, ratios)
-        found = _solve(change, tint_duv)
-        if found is None:
+        light = _solve(change, tint_duv)
+        if light is None:
             return _neither(OUT_OF_MODEL)
-        mired, duv, spread = found
+        mired, duv, spread = light
         if spread <= limit:
             scatter = torch.linalg.inv(_jacobian(change, mired, duv)).abs().sum(1) * spread
             return Reading(mired - 1e6 / kelvin, float(scatter[0])), Reading(duv - tint_duv, float(scatter[1]))
@@ -95,18 +70,22 @@ class _Points:
         seen = red > VISIBLE
         return float((seen & (blue < CLIPPED_BELOW)).sum()) > BLUE_LOST_SHARE * float(seen.sum())
 
-    def kept(self, channels: int, frame_channels: int) -> tuple[Tensor, Tensor] | None:
-        """Colors (3,n) of points with that many channels (RGB) above black; None where they are too few."""
+    def unclipped(self, channels: int, frame_channels: int) -> tuple[Tensor, Tensor] | None:
+        """Colors (3,n) of points with that many channels (RGB) above black; None where they are too few.
+
+        Float64 on the CPU, where the light is sought in many small steps: no more than SAMPLES points of each.
+        """
         dark = (
             torch.minimum(self.raw.reference[:channels].amin(0), self.raw.frame[:frame_channels].amin(0))
             < CLIPPED_BELOW
         )
-        kept = away_from(clipped(self.raw) | dark).flatten()
-        count = int(kept.sum())
+        usable = away_from(clipped(self.raw) | dark).flatten()
+        count = int(usable.sum())
         if count < LEAST_PIXELS:
             return None
         thin = max(1, count // SAMPLES)
-        return self.reference[:, kept][:, ::thin].cpu().double(), self.frame[:, kept][:, ::thin].cpu().double()
+        reference, frame = (x[:, usable][:, ::thin].cpu().double() for x in (self.reference, self.frame))
+        return reference, frame
 
 
 # All three channels: two unknowns, two color errors, Newton's method
@@ -115,7 +94,7 @@ class _Points:
 def _solve(change: Change, tint_duv: float) -> tuple[float, float, float] | None:
     """(mired, Duv, spread [EV]) at which the color error vanishes; None where there is no such light."""
     duv = tint_duv
-    mired = min(STARTS_MIRED, key=lambda start: float(change(start, duv)[:2].abs().max().nan_to_num(torch.inf)))
+    mired: float = min(STARTS_MIRED, key=lambda start: float(change(start, duv)[:2].abs().max().nan_to_num(torch.inf)))
     for _ in range(30):
         error, slope = change(mired, duv)[:2], _jacobian(change, mired, duv)
         if not bool(torch.isfinite(slope).all()) or abs(float(torch.linalg.det(slope))) < 1e-12:
@@ -126,9 +105,9 @@ def _solve(change: Change, tint_duv: float) -> tuple[float, float, float] | None
         duv = min(max(duv + float(step[1].clamp(-0.02, 0.02)), -MAX_TINT_DUV), MAX_TINT_DUV)
         if abs(mired - previous[0]) < 1e-3 and abs(duv - previous[1]) < 1e-7:
             break
-    *error, spread = change(mired, duv).tolist()
+    *residuals, spread = change(mired, duv).tolist()
     at_limit = mired in (COOLEST_MIRED, WARMEST_MIRED) or abs(duv) == MAX_TINT_DUV
-    return None if at_limit or not max(map(abs, error)) < LARGEST_RESIDUAL else (mired, duv, spread)
+    return None if at_limit or not max(map(abs, residuals)) < LARGEST_RESIDUAL else (mired, duv, spread)
 
 
 def _jacobian(change: Change, mired: float, duv: float) -> Tensor:
@@ -140,7 +119,9 @@ def _jacobian(change: Change, mired: float, duv: float) -> Tensor:
     return torch.stack([by_mired / d_mired, by_duv / d_duv], 1)
 
 
-def _color_error(reference, frame, kelvin, tint_duv, ratios, mired, duv) -> Tensor:
+def _color_error(
+    reference: Tensor, frame: Tensor, kelvin: float, tint_duv: float, ratios: Ratios, mired: float, duv: float
+) -> Tensor:
     """log2 of red / green and of blue / green of the frame over what the model expects, and the scatter, (3,)."""
     matrix = white_balance_matrix(1e6 / mired, kelvin, duv, tint_duv)
     expected = apply_matrix(reference[:, :, None], matrix)[:, :, 0]
@@ -175,10 +156,10 @@ def _by_red_and_green(points: _Points, kelvin: float, tint_duv: float) -> tuple[
     """The light change where one frame has no blue left: the other one, which has, is carried into its light."""
     no_tint = Reading(None, None, "warm light leaves no blue to tell tint from temperature")
     forward = _blue_share(points.reference) >= _blue_share(points.frame)
-    kept = points.kept(3, 2) if forward else points.kept(2, 3)
-    if kept is None:
+    colors = points.unclipped(3, 2) if forward else points.unclipped(2, 3)
+    if colors is None:
         return _neither(CRUSHED)
-    source, target = kept if forward else kept[::-1]
+    source, target = colors if forward else colors[::-1]
 
     def error(mired: float) -> tuple[float, float]:
         """log2 of red / green of the frame over what the model expects, falling with mired, and its scatter [EV]."""

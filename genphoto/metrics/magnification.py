@@ -1,4 +1,4 @@
-"""Zoom: how much larger a frame shows the scene than another, from its structure alone.
+"""Magnification: how much larger a frame shows the scene than another, from its structure alone.
 
 A search over all scales and shifts on small pictures, then registration up to full resolution. Whether the result is
 a measurement or chance is decided by the strength of the match, its predicted error, and the lack of a rival.
@@ -7,19 +7,14 @@ a measurement or chance is decided by the strength of the match, its predicted e
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from ..camera.camera import Camera
-from ..camera.colorimetry import srgb_to_linear
-from .blur import NOTICED_PX
-from .frames import lightness, pair_at_one_scale, requested_zooms, sampled_down
-from .measurement import Measurement, Reading
-from .patch_blur import blurred_as, patch_radii
+from .frames import lightness, sampled_down
+from .measurement import Reading
 from .registration import START, Similarity, register, structure
 
 SEARCH_SIDE_PX = 144  # longer side of the pictures in the search
@@ -33,8 +28,6 @@ CANDIDATES = 4
 # 30 pairs of unrelated photographs reached 0.08 at most, 60 blurred zooms of one photograph up to 2.7 x at least 0.55.
 LEAST_STRENGTH = 0.12
 LARGEST_ERROR = 0.007  # predicted relative error of the scale
-FAKED_BY_BLUR = 0.05  # of a zoom, at most
-NOTICED_SHARE = 0.1  # of the patches, that must be blurred to fake one
 APART = 0.03  # relative difference of two zooms that are not the same
 LARGEST_RIVAL = 0.7  # strength of the next best zoom over that of the best
 
@@ -47,50 +40,21 @@ class _Candidate(NamedTuple):
     shift: tuple[float, float]
 
 
-def measure_zoom(frames: Tensor, cameras: Sequence[Camera]) -> Measurement:
-    """Magnification of every frame (F,3,H,W) sRGB relative to the first; errors in percent."""
-    light, asked = srgb_to_linear(frames), requested_zooms(cameras)
-    readings = [Reading(1.0, 0.0)]
-    for index in range(1, len(light)):
-        found = zoom_between(light[0], light[index])
-        if found.value is not None:
-            about = asked[index] if abs(found.value / asked[index] - 1) < FAKED_BY_BLUR else found.value
-            found = _equally_blurred(light[0], light[index], about) or found
-        readings.append(found)
-    return Measurement.of("zoom", "x", asked, readings, percent=True)
-
-
-def _equally_blurred(reference: Tensor, frame: Tensor, about: float) -> Reading | None:
-    """The zoom with both frames at the blur of the blurrier one; `about` so large.
-
-    Blur that differs over the picture shifts its structure by percents, whether it was asked for or not. None where
-    the frames are equally sharp, or there is no match.
-    """
-    pair = pair_at_one_scale(reference, frame, 1.0, about)
-    blur = patch_radii(pair)
-    radius = blur.radius[blur.known].abs()
-    if int((radius >= NOTICED_PX).sum()) <= NOTICED_SHARE * len(radius):
-        return None
-    blurred = blurred_as(pair, blur)
-    found = zoom_between(blurred.reference, blurred.frame)
-    return None if found.value is None else Reading(about * found.value, about * found.spread)
-
-
 def zoom_between(reference: Tensor, frame: Tensor) -> Reading:
     """Magnification of `frame` over `reference`, both (3,H,W) linear light; its spread is the predicted error."""
     side = max(reference.shape[1:])
     small = [lightness(sampled_down(x, max(1.0, side / SEARCH_SIDE_PX))) for x in (reference, frame)]
-    found = [fit for candidate in _search(*small) if (fit := _Fit.at_search_size(reference, frame, candidate))]
-    if not found:
+    fits = [fit for candidate in _search(*small) if (fit := _Fit.at_search_size(reference, frame, candidate))]
+    if not fits:
         return Reading(None, None, "no zoom brings the frames to a match")
-    strongest = max(fit.strength for fit in found)
-    found = [_finished(reference, frame, fit) for fit in found if fit.strength > LARGEST_RIVAL / 2 * strongest]
-    best = max(found, key=lambda fit: fit.strength)
+    strongest = max(fit.strength for fit in fits)
+    fits = [_finished(reference, frame, fit) for fit in fits if fit.strength > LARGEST_RIVAL / 2 * strongest]
+    best = max(fits, key=lambda fit: fit.strength)
     error = 100 * best.scale_error
     if best.strength < LEAST_STRENGTH or best.scale_error > LARGEST_ERROR:
         reason = "the frames show different scenes or too little structure"
         return Reading(None, None, f"{reason}: the best zoom matches to {best.match:.2f}, +-{error:.1f} %")
-    for other in found:
+    for other in fits:
         if abs(other.zoom / best.zoom - 1) > APART and other.strength > LARGEST_RIVAL * best.strength:
             reason = f"the structure repeats: zooms of {best.zoom:.2f} and {other.zoom:.2f} match equally well"
             return Reading(None, None, reason)
@@ -170,7 +134,8 @@ class _Fit(NamedTuple):
         """A candidate after registration at the search's size; None where that fails."""
         scale = max(candidate.zoom, 1 / candidate.zoom)
         side = min(max(reference.shape[1:]), SEARCH_SIDE_PX)
-        start = START._replace(shift=tuple(share * side for share in candidate.shift))
+        x, y = candidate.shift
+        start = START._replace(shift=(x * side, y * side))
         return cls(candidate.zoom, 0.0, math.inf, scale, start).refined(reference, frame, side)
 
     def refined(self, reference: Tensor, frame: Tensor, side_px: int) -> _Fit | None:
@@ -179,22 +144,23 @@ class _Fit(NamedTuple):
         step = max(wide.shape[1:]) / side_px
         wide = structure(lightness(sampled_down(wide, step)), SIGMA_PX)
         close = structure(lightness(sampled_down(close, step * self.scale)), SIGMA_PX)
-        found = register(wide, close, self.last)
-        if found is None:
+        similarity = register(wide, close, self.last)
+        if similarity is None:
             return None
-        match = max(self.match, found.match)
-        if found.scale_error >= self.scale_error:
-            return self._replace(match=match, last=found)
-        magnified = self.scale / found.scale
+        match = max(self.match, similarity.match)
+        if similarity.scale_error >= self.scale_error:
+            return self._replace(match=match, last=similarity)
+        magnified = self.scale / similarity.scale
         zoom = magnified if self.zoom >= 1 else 1 / magnified
-        return _Fit(zoom, match, found.scale_error, self.scale, found)
+        return _Fit(zoom, match, similarity.scale_error, self.scale, similarity)
 
 
 def _finished(reference: Tensor, frame: Tensor, fit: _Fit) -> _Fit:
     """The fit after the rest of the pyramid, as far up as registration succeeds."""
     sides = _levels(max(reference.shape[1:]))
     for before, side in pairwise(sides):
-        fit = fit._replace(last=fit.last._replace(shift=tuple(s * side / before for s in fit.last.shift)))
+        x, y = fit.last.shift
+        fit = fit._replace(last=fit.last._replace(shift=(x * side / before, y * side / before)))
         finer = fit.refined(reference, frame, side)
         if finer is None:
             break
