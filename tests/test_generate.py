@@ -19,15 +19,15 @@ from tokenizers.pre_tokenizers import ByteLevel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from genphoto import checkpoint
-from genphoto.camera.settings import setting_named
+from genphoto.camera.settings import settings_named
 from genphoto.camera.sweep import CameraSweep
 from genphoto.cli import main
 from genphoto.generate import SweepGenerator
 from genphoto.image_model import load_image_model
-from genphoto.model.camera_encoder import DifferentialCameraEncoder
+from genphoto.model.camera_adapter import CameraAdapter
 from genphoto.model.config import Architecture
 from genphoto.model.diffusers_host import LiftedUNet
-from genphoto.model.lift import CameraMerges, Lift
+from genphoto.model.lift import Lift
 from genphoto.model.steering import Steering
 
 from .files.test_sweeps import assert_says, exif_of
@@ -77,14 +77,10 @@ def write_base(folder):
 
 
 def camera_file(setting="focal_length", architecture=TINY):
-    settings = (setting_named(setting),) if setting else ()
-    return checkpoint.CameraFile(
-        Steering(settings, "published"),
-        architecture,
-        random_(DifferentialCameraEncoder(architecture)).state_dict(),
-        random_(CameraMerges(architecture), 1).state_dict(),
-        5,
-    )
+    steering = Steering(settings_named(setting) if setting else (), "published")
+    adapter = CameraAdapter.untrained(steering, architecture)
+    encoder, merges = random_(adapter.encoder), random_(adapter.merges, 1)
+    return checkpoint.CameraFile(steering, architecture, encoder.state_dict(), merges.state_dict(), 5)
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +91,7 @@ def weights(tmp_path_factory):
     checkpoint.save_motion_module(folder / "motion.safetensors", lift)
     checkpoint.save_camera_adapter(folder / "camera.safetensors", camera_file())
     checkpoint.save_camera_adapter(folder / "unnamed.safetensors", camera_file(None))
+    checkpoint.save_camera_adapter(folder / "both.safetensors", camera_file("focal_length+shutter_speed"))
     key = "up_blocks.1.attentions.2.transformer_blocks.0.attn1.processor.to_out_lora"
     torch.save(
         {"lora_state_dict": {f"{key}.down.weight": torch.ones(2, 32), f"{key}.up.weight": torch.ones(32, 2)}},
@@ -258,6 +255,14 @@ def test_an_adapter_that_does_not_say_its_setting_takes_the_one_of_the_sweep(run
     status, printed, _ = run(camera="unnamed.safetensors")
     assert status == 0
     assert "unnamed.safetensors does not say which setting it steers: taken as focal_length" in printed
+
+
+def test_the_command_takes_an_adapter_of_two_settings(run, tmp_path, caplog):
+    both = ["--setting", "focal_length", "--values", "24", "50", "--setting", "shutter_speed", "--values", "0.5", "0.1"]
+    assert run(*both, camera="both.safetensors")[0] == 0
+    assert caplog.messages == []
+    written = CameraSweep.from_json((tmp_path / "out" / "sweep.json").read_text())
+    assert written.captions == ("24 mm, 0.5 s", "50 mm, 1/10 s")
 
 
 def test_what_the_adapter_does_not_reach_is_told_everywhere(run, tmp_path, caplog):
