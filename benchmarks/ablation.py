@@ -22,7 +22,7 @@ from genphoto.data.frame_cache import LatentCache
 from genphoto.generate import SweepGenerator
 from genphoto.metrics.sweep_metrics import measure_sweep
 from genphoto.model.diffusers_host import LiftedUNet
-from genphoto.sampling import sample
+from genphoto.sampling import published_scheduler, sample
 from genphoto.training.config import StageConfig, TrainConfig
 from genphoto.training.config_file import load_config
 from genphoto.training.losses import seen_embedding
@@ -98,19 +98,18 @@ def _frames(parts, stage, config, name, caption, sweep, seed):
     if stage.blind == "camera":
         text, nothing = (torch.cat([part, words], 1) for part in (text, nothing))
     else:
-        prior = question.prior(adapter.architecture.embedding_size)
+        prior = question.prior(adapter.sizes.embedding_size)
         cameras = [adapter.answer(seen_embedding(stage, prior[None], words[None]))]
     shown_larger = cameras and stage.blind != "noise"
     noise = generator.noise(question, seed, config.data.size, 1.0 if shown_larger else 0.0)
     latents = sample(
         lifted,
         noise,
+        published_scheduler(SAMPLING_STEPS, model.prediction),
         text,
         nothing,
-        steps=SAMPLING_STEPS,
         guidance_scale=GUIDANCE_SCALE,
         cameras=cameras,
-        prediction=model.prediction,
     )
     return model.to_pictures(latents)
 

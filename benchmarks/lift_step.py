@@ -46,8 +46,9 @@ def main() -> None:
     place = {"device": args.device, "dtype": getattr(torch, args.dtype)}
 
     unet = UNet2DConditionModel(cross_attention_dim=768, attention_head_dim=8).eval().to(**place)
-    lift, merges = (kind(PUBLISHED).eval().to(**place) for kind in (Lift, CameraMerges))
-    encoder = DifferentialCameraEncoder(PUBLISHED).eval().to(**place)
+    lift = Lift(PUBLISHED.backbone, PUBLISHED.motion).eval().to(**place)
+    merges = CameraMerges(PUBLISHED.backbone).eval().to(**place)
+    encoder = DifferentialCameraEncoder(PUBLISHED.backbone, PUBLISHED.encoder).eval().to(**place)
     for parameter in merges.parameters():
         parameter.normal_(std=0.02)
     latents, text = torch.randn(FRAMES, 4, 32, 48, **place), torch.randn(1, 77, 768, **place)

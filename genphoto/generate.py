@@ -11,13 +11,14 @@ from torch import Tensor
 
 from .camera.sweep import CameraSweep
 from .image_model import ImageModel
+from .model.backbone import Backbone
 from .model.camera_adapter import CameraAdapter
-from .model.config import Architecture
+from .model.config import EncoderSizes
 from .model.diffusers_host import LiftedUNet
 from .model.lift import ActiveCamera
 from .model.noise import sweep_noise
 from .model.steering import CameraQuestion, unsteered, with_reach
-from .sampling import OnStep, sample, start_noise
+from .sampling import OnStep, published_scheduler, sample, start_noise
 
 log = logging.getLogger(__name__)
 
@@ -40,11 +41,11 @@ class SweepGenerator:
     adapter: CameraAdapter
 
     def __post_init__(self) -> None:
-        lift, camera = self.model.lift.architecture, self.adapter.architecture
-        if not lift.same_unet(camera):
+        lift, camera = self.model.lift.backbone, self.adapter.backbone
+        if not lift.same_sites(camera):
             raise ValueError(
-                f"The camera adapter is made for levels of width {camera.channels} with {len(camera.sites)} motion "
-                f"modules, the motion module has {lift.channels} with {len(lift.sites)}. Take both from one release."
+                f"The camera adapter is made for levels of width {camera.widths} with {len(camera.sites)} motion "
+                f"modules, the motion module has {lift.widths} with {len(lift.sites)}. Take both from one release."
             )
         if why := self.adapter.mismatch(self.image_model.vocabulary, self.image_model.text_encoder.config.hidden_size):
             raise ValueError(
@@ -77,8 +78,8 @@ class SweepGenerator:
         """
         for concern in self.concerns(sweep):
             log.warning("%s", concern)
-        architecture = self.adapter.architecture
-        height, width = checked_size(size or architecture.image_size, architecture)
+        sizes = self.adapter.sizes
+        height, width = checked_size(size or sizes.image_size, self.adapter.backbone, sizes)
         question = self.adapter.question(sweep)
         camera = self.camera(question, strength)
         negative_text, text = self.encode_text([negative, scene]).split(1)
@@ -86,12 +87,11 @@ class SweepGenerator:
         latents = sample(
             self.model,
             noise,
+            published_scheduler(steps, self.image_model.backbone.prediction),
             text,
             negative_text,
-            steps=steps,
             guidance_scale=guidance_scale,
             cameras=[camera],
-            prediction=self.image_model.prediction,
             on_step=on_step,
         )
         return self.image_model.to_pictures(latents)
@@ -107,9 +107,9 @@ class SweepGenerator:
 
     def noise(self, question: CameraQuestion, seed: int, size: tuple[int, int], strength: float = 1.0) -> Tensor:
         """What the sampling of a sweep starts from: (F,C,h,w) for pictures of size (height, width) [px]."""
-        lift = self.model.lift.architecture
-        own = start_noise(len(question.sweep), *size, seed, self.model.unet.config.in_channels, lift.downscale)
-        return sweep_noise(own, question.magnification(strength)[None], lift.own_noise)
+        lift = self.model.lift
+        own = start_noise(len(question.sweep), *size, seed, self.model.unet.config.in_channels, lift.backbone.downscale)
+        return sweep_noise(own, question.magnification(strength)[None], lift.sizes.own_noise)
 
     @torch.no_grad()
     def camera(self, question: CameraQuestion, strength: float = 1.0) -> ActiveCamera:
@@ -123,13 +123,13 @@ class SweepGenerator:
         return self.image_model.hidden_states(self.image_model.tokenize(texts))
 
 
-def checked_size(size: tuple[int, int], architecture: Architecture) -> tuple[int, int]:
+def checked_size(size: tuple[int, int], backbone: Backbone, encoder: EncoderSizes) -> tuple[int, int]:
     """`size` (height, width) [px], or a ValueError where it is not a whole number of latents."""
-    if any(n <= 0 or n % architecture.downscale for n in size):
+    if any(n <= 0 or n % backbone.downscale for n in size):
         height, width = size
         raise ValueError(
             f"A picture of {width} x {height} pixels cannot be generated: both must be multiples of "
-            f"{architecture.downscale}, best of {8 * architecture.downscale}. The trained size is "
-            f"{architecture.image_size[1]} x {architecture.image_size[0]}."
+            f"{backbone.downscale}, best of {8 * backbone.downscale}. The trained size is "
+            f"{encoder.image_size[1]} x {encoder.image_size[0]}."
         )
     return size

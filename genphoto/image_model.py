@@ -19,6 +19,8 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from .checkpoint import TinyModelFile
 from .model.autoencoder import Autoencoder
+from .model.backbone import Backbone
+from .model.diffusers_host import backbone_of
 from .model.words import WordTokenizer
 
 TOKENS = 77  # tokenizer folders may name another limit; the camera was learned at this one
@@ -36,7 +38,7 @@ class ImageModel:
         autoencoder: pictures to latents and back.
         text_encoder: in float32, its differences are small.
         tokenize: texts -> token numbers (N,T).
-        prediction: what the UNet predicts, "epsilon" or "v_prediction".
+        prediction: what the UNet predicts, a name of `model.prediction.PREDICTIONS`.
     """
 
     unet: UNet2DConditionModel
@@ -44,6 +46,11 @@ class ImageModel:
     text_encoder: CLIPTextModel
     tokenize: Callable[[Sequence[str]], Tensor]
     prediction: str = "epsilon"
+
+    @property
+    def backbone(self) -> Backbone:
+        """What a lift meets in the UNet."""
+        return backbone_of(self.unet, self.prediction)
 
     @property
     def vocabulary(self) -> str:

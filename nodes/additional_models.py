@@ -20,5 +20,5 @@ def with_additional(model: ModelPatcher, role: str, patcher: ModelPatcher) -> Mo
 
 def additional(model: ModelPatcher, role: str) -> ModelPatcher | None:
     """The additional network of that role."""
-    found = (p for p in model.get_additional_models_with_key(KEY) if p.get_attachment(ROLE) == role)
-    return next(found, None)
+    of_role = (p for p in model.get_additional_models_with_key(KEY) if p.get_attachment(ROLE) == role)
+    return next(of_role, None)

@@ -30,7 +30,7 @@ def lift_model(model: ModelPatcher, lift: ModelPatcher) -> ModelPatcher:
     """
     if additional(model, LIFT):
         raise ValueError("This MODEL is lifted already. Connect the MODEL from before the other 'Lift Model'.")
-    if why := mismatch(model.get_model_object("diffusion_model"), lift.model.architecture):
+    if why := mismatch(model.get_model_object("diffusion_model"), lift.model.backbone):
         raise ValueError(
             "Motion modules need the MODEL that they were made for, but this is "
             f"{type(model.model.model_config).__name__} ({type(model.model).__name__}): {why}. Load an SD 1.5 "
@@ -58,10 +58,10 @@ def apply_camera(
     lift = additional(model, LIFT)
     if lift is None:
         raise ValueError("This MODEL has no motion modules. Add the node 'Lift Model' (GenPhotoLiftModel) before.")
-    made_for, own = condition.merges.model.architecture, lift.model.architecture
-    if not made_for.same_unet(own):
+    made_for, own = condition.merges.model.backbone, lift.model.backbone
+    if not made_for.same_sites(own):
         raise ValueError(
-            f"The camera adapter was made for a UNet of widths {made_for.channels}, this one has {own.channels}. "
+            f"The camera adapter was made for a UNet of widths {made_for.widths}, this one has {own.widths}. "
             "Choose the adapter that belongs to the motion module."
         )
     cameras = model.model_options.get(CAMERAS, ())
@@ -97,14 +97,14 @@ def _sample(
     sampling = guider.model_patcher.get_model_object("model_sampling")
     run = SweepRun(noise.shape, guider.model_options.get(CAMERAS, ()), sampling)
     guider.model_options["transformer_options"][KEY] = run
-    architecture = additional(guider.model_patcher, LIFT).model.architecture
-    own_noise = architecture.own_noise
+    lift = additional(guider.model_patcher, LIFT).model
+    own_noise = lift.sizes.own_noise
     drawn = noise
     if own_noise < 100:
         drawn = drawn_apart(noise, run.frames, torch.Generator().manual_seed(((seed or 0) + 1) % 2**64))
     advice = guider.model_patcher.get_attachment(SAMPLING)
     if advice is None:
-        of_frames = sampling_concerns.of_size(latent_image, architecture)
+        of_frames = sampling_concerns.of_size(latent_image, lift)
     else:
         of_frames = sampling_concerns.of_advice(advice, guider, latent_image, sigmas)
     comfy_host.warn(
@@ -115,9 +115,9 @@ def _sample(
     )
     larger = run.magnifications().expand(len(noise) // run.frames, -1)
     started = sweep_noise(drawn, larger, own_noise)
-    made = executor(started, latent_image, sampler, sigmas, denoise_mask, callback, disable_pbar, seed, **kwargs)
-    comfy_host.warn(*sampling_concerns.of_result(made))
-    return made
+    latents = executor(started, latent_image, sampler, sigmas, denoise_mask, callback, disable_pbar, seed, **kwargs)
+    comfy_host.warn(*sampling_concerns.of_result(latents))
+    return latents
 
 
 def _apply_model(

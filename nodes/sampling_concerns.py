@@ -7,7 +7,7 @@ import torch
 from comfy.samplers import CFGGuider
 
 from ..genphoto.checkpoint import Sampling
-from ..genphoto.model.config import Architecture
+from ..genphoto.model.lift import Lift
 from ..genphoto.model.steering import unsteered
 from .camera_condition import CameraCondition
 from .noise_schedule import FullNoise
@@ -55,10 +55,10 @@ def of_result(latents: torch.Tensor) -> list[str]:
     ]
 
 
-def of_size(latents: torch.Tensor, architecture: Architecture) -> list[str]:
+def of_size(latents: torch.Tensor, lift: Lift) -> list[str]:
     """Frames far from the size that a camera or motion module was trained on, whose features are resized to them."""
-    height, width = (n * architecture.downscale for n in latents.shape[-2:])
-    trained_height, trained_width = architecture.image_size
+    height, width = (n * lift.backbone.downscale for n in latents.shape[-2:])
+    trained_height, trained_width = lift.sizes.image_size
     larger = height * width / (trained_height * trained_width)
     if max(larger, 1 / larger) <= OTHER_AREA:
         return []

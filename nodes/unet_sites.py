@@ -8,7 +8,7 @@ from comfy.ldm.modules.attention import SpatialTransformer
 from comfy.ldm.modules.diffusionmodules.openaimodel import Downsample, TimestepBlock, Upsample
 from torch import Tensor, nn
 
-from ..genphoto.model.config import Architecture
+from ..genphoto.model.backbone import Backbone
 
 
 def sites_of(unet: nn.Module) -> dict[str, tuple[nn.Module, int]]:
@@ -29,19 +29,19 @@ def sites_of(unet: nn.Module) -> dict[str, tuple[nn.Module, int]]:
     return sites
 
 
-def mismatch(unet: nn.Module, architecture: Architecture) -> str | None:
-    """Why motion modules of this architecture do not fit the UNet, as words for after a colon; None if they do."""
-    found = {site: width for site, (_, width) in sites_of(unet).items()}
-    if not found:
+def mismatch(unet: nn.Module, backbone: Backbone) -> str | None:
+    """Why motion modules for this backbone do not fit the UNet, as words for after a colon; None if they do."""
+    own = {site: width for site, (_, width) in sites_of(unet).items()}
+    if not own:
         return "it is not a UNet"
-    wanted = {site: architecture.channels[level] for site, level in architecture.sites}
-    if found != wanted:
-        sizes = [f"{len(s)} places of width {', '.join(map(str, dict.fromkeys(s.values())))}" for s in (found, wanted)]
+    expected = backbone.site_widths
+    if own != expected:
+        sizes = [f"{len(s)} places of width {', '.join(map(str, dict.fromkeys(s.values())))}" for s in (own, expected)]
         return f"its UNet has {sizes[0]} and the motion module {sizes[1]}"
     attention = next(layer for layer in unet.modules() if isinstance(layer, SpatialTransformer))
     text_width = attention.transformer_blocks[0].attn2.to_k.in_features
-    if text_width != architecture.text_width:
-        return f"its text is {text_width} wide and the motion module's {architecture.text_width}"
+    if text_width != backbone.text_width:
+        return f"its text is {text_width} wide and the motion module's {backbone.text_width}"
     return None
 
 

@@ -17,13 +17,14 @@ from torch import nn
 from genphoto import checkpoint
 from genphoto.camera.settings import setting_named
 from genphoto.checkpoint import CameraFile, MotionFile, Sampling, disk
+from genphoto.checkpoint.flat_sizes import FlatSizes
+from genphoto.checkpoint.layout import make_encoder, make_lift, make_merges
 from genphoto.embedded import load_tiny_model
-from genphoto.model.camera_encoder import DifferentialCameraEncoder
-from genphoto.model.config import PUBLISHED, Architecture
-from genphoto.model.lift import CameraMerges, Lift
+from genphoto.model.config import PUBLISHED
 from genphoto.model.steering import Steering
 
-TINY = Architecture(channels=(32, 64), downscale=2, encoder_blocks=1)
+SIZES = FlatSizes(channels=(32, 64), downscale=2, encoder_blocks=1)
+TINY = SIZES.architecture()
 BLOCK = "transformer_blocks.0.attention_blocks.0."
 
 
@@ -46,20 +47,20 @@ def released_name(key, prefix=""):
 
 
 def released_motion(architecture=TINY, prefix=""):
-    return {released_name(key, prefix): value for key, value in weights_of(Lift, architecture).items()}
+    return {released_name(key, prefix): value for key, value in weights_of(make_lift, architecture).items()}
 
 
 def released_merges(architecture=TINY, prefix=""):
     """FORMATS 2.4: the processor of the first attention block."""
     named = {
         key.replace("qkv_merge", f"{BLOCK}processor.qkv_merge"): value
-        for key, value in weights_of(CameraMerges, architecture).items()
+        for key, value in weights_of(make_merges, architecture).items()
     }
     return {released_name(key, prefix): value for key, value in named.items()}
 
 
 def released_camera(architecture=TINY, prefix="", **others):
-    encoder = weights_of(DifferentialCameraEncoder, architecture)
+    encoder = weights_of(make_encoder, architecture)
     return {
         "epoch": 3,
         "global_step": 1000,
@@ -84,9 +85,7 @@ def steering(*names, variant="physical", **told):
 
 
 def camera_file(**changes):
-    file = CameraFile(
-        steering("bokeh"), TINY, weights_of(DifferentialCameraEncoder), weights_of(CameraMerges), frames=5
-    )
+    file = CameraFile(steering("bokeh"), TINY, weights_of(make_encoder), weights_of(make_merges), frames=5)
     return replace(file, **changes)
 
 
@@ -122,7 +121,7 @@ def refused(call, *arguments):
 def test_released_names_are_those_of_the_format():
     """FORMATS 2: 560 motion keys and 40 merge keys at the published size."""
     with torch.device("meta"):
-        lift, merges = Lift(PUBLISHED).state_dict(), CameraMerges(PUBLISHED).state_dict()
+        lift, merges = make_lift(PUBLISHED).state_dict(), make_merges(PUBLISHED).state_dict()
     assert (len(lift), len(merges)) == (560, 40)
     assert "down_blocks.0.motion_modules.1.temporal_transformer.proj_in.weight" in released_motion()
     assert (
@@ -160,12 +159,12 @@ def test_released_names_are_those_of_the_format():
 def test_a_released_motion_module_builds_the_same_lift(tmp_path, wrap):
     state, metadata = on_disk(tmp_path, wrap(released_motion()))
     file = checkpoint.motion_module(state, metadata, "file.ckpt")
-    expected = weights_of(Lift)
-    assert file.architecture == Architecture(channels=(32, 64))  # the file says nothing of an encoder
+    expected = weights_of(make_lift)
+    assert file.architecture == FlatSizes(channels=(32, 64)).architecture()  # the file says nothing of an encoder
     assert equal(file.weights, expected)
 
     built = checkpoint.build_lift(file)
-    direct = Lift(TINY)
+    direct = make_lift(TINY)
     direct.load_state_dict(expected)
     x = torch.randn(5, 64, 4, 6, generator=torch.Generator().manual_seed(1))
     assert torch.equal(built("up.0.2", x, 5), direct("up.0.2", x, 5))
@@ -185,7 +184,7 @@ def test_a_motion_adapter_of_diffusers_does_what_it_does_there(tmp_path, prefix)
     adapter, weights = diffusers_motion()
     safetensors.torch.save_file({f"{prefix}{k}": v for k, v in weights.items()}, tmp_path / "m.safetensors")
     file = checkpoint.motion_module(*checkpoint.load(tmp_path / "m.safetensors"), "m.safetensors")
-    assert file.architecture == Architecture(channels=(32, 64))
+    assert file.architecture == FlatSizes(channels=(32, 64)).architecture()
     lift = checkpoint.build_lift(file)
     still = torch.randn(64, 4, 6, generator=torch.Generator().manual_seed(1))
     # diffusers normalizes all frames together, the release each alone: the same where frames differ by a shift
@@ -225,16 +224,16 @@ def test_a_released_camera_adapter_builds_the_same_encoder_and_merges(tmp_path, 
     file = checkpoint.camera_adapter(state, metadata, "file.ckpt")
     assert (file.steering, file.frames) == (steering(variant="published"), None)
     assert file.architecture == TINY
-    assert equal(file.encoder, weights_of(DifferentialCameraEncoder))
-    assert equal(file.merges, weights_of(CameraMerges))
+    assert equal(file.encoder, weights_of(make_encoder))
+    assert equal(file.merges, weights_of(make_merges))
 
     adapter = checkpoint.build_camera(file)
-    direct = DifferentialCameraEncoder(TINY)
-    direct.load_state_dict(weights_of(DifferentialCameraEncoder))
+    direct = make_encoder(TINY)
+    direct.load_state_dict(weights_of(make_encoder))
     embedding = torch.randn(1, 6, 5, 8, 12, generator=torch.Generator().manual_seed(1))
     for feature, expected in zip(adapter.encoder(embedding), direct(embedding), strict=True):
         assert torch.equal(feature, expected)
-    assert equal(adapter.merges.state_dict(), weights_of(CameraMerges))
+    assert equal(adapter.merges.state_dict(), weights_of(make_merges))
 
 
 def halves(state):
@@ -267,8 +266,8 @@ def test_a_camera_adapter_is_read_however_it_was_saved_again(tmp_path, respell):
     state, metadata = on_disk(tmp_path, respell(released_camera()))
     file = checkpoint.camera_adapter(state, metadata, "file.ckpt")
     assert (file.steering, file.architecture) == (steering(variant="published"), TINY)
-    assert equal(file.encoder, weights_of(DifferentialCameraEncoder))
-    assert equal(file.merges, weights_of(CameraMerges))
+    assert equal(file.encoder, weights_of(make_encoder))
+    assert equal(file.merges, weights_of(make_merges))
 
 
 def test_weights_beside_a_flattened_adapter_are_not_passed_over():
@@ -293,7 +292,7 @@ def test_a_file_that_holds_itself_ends():
 
 def test_training_state_that_a_host_has_loaded_is_ignored():
     state = released_camera(optimizer_state_dict={"state": {}}, scheduler={"last_epoch": 1})
-    assert equal(checkpoint.camera_adapter(state, None, "file.ckpt").merges, weights_of(CameraMerges))
+    assert equal(checkpoint.camera_adapter(state, None, "file.ckpt").merges, weights_of(make_merges))
 
 
 @pytest.mark.parametrize("wrap", [lambda w: w, lambda w: {"lora_state_dict": w}], ids=["flat", "wrapped"])
@@ -303,24 +302,24 @@ def test_an_image_lora_keeps_its_keys(tmp_path, wrap):
 
 
 @pytest.mark.parametrize(
-    "architecture",
+    "sizes",
     [
-        Architecture(channels=(32,)),
-        Architecture(channels=(32, 64, 96), down_sites=1, up_sites=2, positions=40),
-        Architecture(channels=(64, 32), encoder_blocks=3, encoder_positions=20, downscale=4),
+        FlatSizes(channels=(32,)),
+        FlatSizes(channels=(32, 64, 96), down_sites=1, up_sites=2, positions=40),
+        FlatSizes(channels=(64, 32), encoder_blocks=3, encoder_positions=20, downscale=4),
     ],
     ids=["one level", "sites and positions", "encoder"],
 )
-def test_released_shapes_tell_the_architecture(architecture):
-    motion = checkpoint.motion_module(released_motion(architecture), None, "m.ckpt").architecture
-    camera = checkpoint.camera_adapter(released_camera(architecture), None, "c.ckpt").architecture
+def test_released_shapes_tell_the_architecture(sizes):
+    motion = checkpoint.motion_module(released_motion(sizes.architecture()), None, "m.ckpt").architecture
+    camera = checkpoint.camera_adapter(released_camera(sizes.architecture()), None, "c.ckpt").architecture
     unknown = {"encoder_blocks": 2, "encoder_positions": 16, "downscale": 8}
-    assert motion == replace(architecture, **unknown)
-    assert camera == replace(architecture, positions=32)
+    assert motion == replace(sizes, **unknown).architecture()
+    assert camera == replace(sizes, positions=32).architecture()
 
 
 def test_fewer_positions_than_the_encoder_knows_limit_the_windows():
-    short = replace(TINY, positions=8)
+    short = replace(SIZES, positions=8).architecture()
     lift = checkpoint.build_lift(checkpoint.motion_module(released_motion(short), None, "m.ckpt"))
     x = torch.randn(12, 32, 2, 2, generator=torch.Generator().manual_seed(1))
     assert lift("down.0.0", x, 12).shape == x.shape
@@ -328,12 +327,12 @@ def test_fewer_positions_than_the_encoder_knows_limit_the_windows():
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16], ids=str)
 def test_round_trips_are_bit_equal(tmp_path, dtype):
-    unusual = replace(TINY, heads=4, image_size=(64, 96), encoder_positions=10)
-    motion = MotionFile(unusual, checkpoint.cast(weights_of(Lift, unusual), dtype))
+    unusual = replace(SIZES, heads=4, image_size=(64, 96), encoder_positions=10).architecture()
+    motion = MotionFile(unusual, checkpoint.cast(weights_of(make_lift, unusual), dtype))
     camera = camera_file(
         architecture=unusual,
-        encoder=checkpoint.cast(weights_of(DifferentialCameraEncoder, unusual), dtype),
-        merges=checkpoint.cast(weights_of(CameraMerges, unusual), dtype),
+        encoder=checkpoint.cast(weights_of(make_encoder, unusual), dtype),
+        merges=checkpoint.cast(weights_of(make_merges, unusual), dtype),
     )
     again = checkpoint.motion_module(*saved_by_us(tmp_path, motion), "m.safetensors")
     assert again.architecture == unusual
@@ -372,7 +371,7 @@ def test_the_values_of_the_training_are_read_without_the_weights(tmp_path):
 def test_metadata_say_what_the_file_is(tmp_path):
     _, metadata = saved_by_us(tmp_path, camera_file())
     architecture = json.loads(metadata.pop("architecture"))
-    assert Architecture.from_dict(architecture) == TINY
+    assert FlatSizes.from_dict(architecture) == SIZES
     assert metadata == {
         "format": "genphoto",
         "version": "1",
@@ -394,7 +393,7 @@ def test_position_codes_become_float32_and_weights_stay():
 
 
 def test_building_draws_no_random_numbers_and_copies_nothing():
-    file = MotionFile(TINY, checkpoint.cast(weights_of(Lift), torch.float16))
+    file = MotionFile(TINY, checkpoint.cast(weights_of(make_lift), torch.float16))
     before = torch.random.get_rng_state()
     lift = checkpoint.build_lift(file)
     assert torch.equal(torch.random.get_rng_state(), before)
@@ -420,21 +419,21 @@ class Host:
 
 
 def test_a_host_builds_with_its_own_layers_in_the_type_of_the_file():
-    motion = MotionFile(TINY, checkpoint.cast(weights_of(Lift), torch.bfloat16))
+    motion = MotionFile(TINY, checkpoint.cast(weights_of(make_lift), torch.bfloat16))
     lift = checkpoint.build_lift(motion, Host)
     assert isinstance(lift.at("down.0.0").proj_in, LazyLinear)
     assert equal(lift.state_dict(), motion.weights)
     adapter = checkpoint.build_camera(camera_file(), Host)
     assert isinstance(adapter.merges.at("up.0.0").qkv_merge, LazyLinear)
-    assert equal(adapter.merges.state_dict(), weights_of(CameraMerges))
-    assert equal(adapter.encoder.state_dict(), weights_of(DifferentialCameraEncoder))
+    assert equal(adapter.merges.state_dict(), weights_of(make_merges))
+    assert equal(adapter.encoder.state_dict(), weights_of(make_encoder))
 
 
 def test_building_is_strict():
-    weights = weights_of(Lift)
+    weights = weights_of(make_lift)
     del weights["down.0.0.proj_in.bias"]
     assert "missing: 1 (down.0.0.proj_in.bias)" in refused(checkpoint.build_lift, MotionFile(TINY, weights))
-    merges = weights_of(CameraMerges) | {"down.9.9.qkv_merge.bias": torch.zeros(1)}
+    merges = weights_of(make_merges) | {"down.9.9.qkv_merge.bias": torch.zeros(1)}
     assert "unexpected: 1 (down.9.9.qkv_merge.bias)" in refused(checkpoint.build_camera, camera_file(merges=merges))
 
 
@@ -449,7 +448,7 @@ SITE = "down_blocks.0.motion_modules.0.temporal_transformer"
 OTHERS = {
     "SDXL": ({SITE.replace("0.m", f"{n}.m") + ".norm.bias": torch.ones(320 << n) for n in range(3)}, "for SDXL"),
     "HotShot-XL": (renamed(released_motion(), "motion_modules", "temporal_attentions"), "HotShot-XL, for SDXL"),
-    "v1": (released_motion(replace(TINY, positions=24)), "AnimateDiff v1 (24 positions)"),
+    "v1": (released_motion(replace(SIZES, positions=24).architecture()), "AnimateDiff v1 (24 positions)"),
     "v2": (
         released_motion() | {SITE.replace("down_blocks.0", "mid_block") + ".norm.bias": torch.ones(64)},
         "AnimateDiff v2",
@@ -502,7 +501,7 @@ def test_something_else_is_named_and_the_right_file_too(tmp_path, kind):
 
 def test_motion_modules_cameras_and_loras_are_not_taken_for_each_other(tmp_path):
     files = {
-        "a motion module": [released_motion(), saved_by_us(tmp_path, MotionFile(TINY, weights_of(Lift)))[0]],
+        "a motion module": [released_motion(), saved_by_us(tmp_path, MotionFile(TINY, weights_of(make_lift)))[0]],
         "a camera adapter": [released_camera(), saved_by_us(tmp_path, camera_file())[0]],
         "an image LoRA": [image_lora()],
     }
@@ -599,7 +598,7 @@ def test_weights_of_8_bits_are_named_and_not_called_damaged(dtype):
     small = {key: value.to(dtype) for key, value in released_motion().items()}
     scales = {f"{SITE}.proj_in.scale_weight": torch.ones(1)}
     camera = released_camera(
-        camera_encoder_state_dict={key: value.to(dtype) for key, value in weights_of(DifferentialCameraEncoder).items()}
+        camera_encoder_state_dict={key: value.to(dtype) for key, value in weights_of(make_encoder).items()}
     )
     for message in (
         refused(checkpoint.motion_module, small | scales, None, "x.ckpt"),
@@ -674,12 +673,15 @@ def released_wide():
         ({"architecture": "[" * 100_000}, "its architecture cannot be read"),
         ({"architecture": "{"}, "its architecture cannot be read"),
         ({"architecture": "[1]"}, "its architecture cannot be read (no dictionary)"),
-        ({"architecture": json.dumps(TINY.to_dict() | {"text_width": 0})}, "its architecture cannot be read"),
-        ({"architecture": json.dumps(TINY.to_dict() | {"heads": 2.5})}, "its architecture says heads = 2.5"),
-        ({"architecture": json.dumps(TINY.to_dict() | {"positions": -1})}, "its architecture says positions = -1"),
-        ({"architecture": json.dumps(TINY.to_dict() | {"depth": 3})}, "['depth']: this file needs a newer GenPhoto"),
-        ({"architecture": json.dumps(TINY.to_dict() | {"channels": (32, 96)})}, "say channels = (32, 96), its weights"),
-        ({"architecture": json.dumps(TINY.to_dict() | {"heads": 5})}, "not multiples of 32 and of 5 heads"),
+        ({"architecture": json.dumps(SIZES.to_dict() | {"text_width": 0})}, "its architecture says text_width = 0"),
+        ({"architecture": json.dumps(SIZES.to_dict() | {"heads": 2.5})}, "its architecture says heads = 2.5"),
+        ({"architecture": json.dumps(SIZES.to_dict() | {"positions": -1})}, "its architecture says positions = -1"),
+        ({"architecture": json.dumps(SIZES.to_dict() | {"depth": 3})}, "['depth']: this file needs a newer GenPhoto"),
+        (
+            {"architecture": json.dumps(SIZES.to_dict() | {"channels": (32, 96)})},
+            "say channels = (32, 96), its weights",
+        ),
+        ({"architecture": json.dumps(SIZES.to_dict() | {"heads": 5})}, "not multiples of 32 and of 5 heads"),
     ],
 )
 def test_metadata_that_do_not_fit_are_refused(tmp_path, change, words):
@@ -691,7 +693,7 @@ def test_metadata_that_do_not_fit_are_refused(tmp_path, change, words):
 
 
 def test_a_motion_module_of_ours_that_lost_its_metadata_is_refused(tmp_path):
-    state, _ = saved_by_us(tmp_path, MotionFile(TINY, weights_of(Lift)))
+    state, _ = saved_by_us(tmp_path, MotionFile(TINY, weights_of(make_lift)))
     assert "its metadata are lost" in refused(checkpoint.motion_module, state, {}, "m.safetensors")
 
 
@@ -703,7 +705,7 @@ def test_more_than_an_adapter_in_our_format_is_refused(tmp_path):
 
 def test_what_several_settings_are_steered_by_is_told_as_lists(tmp_path):
     both = steering("focal_length", "bokeh", ranges=((24.0, 70.0), (1.0, 30.0)))
-    encoder = weights_of(partial(DifferentialCameraEncoder, priors=2))
+    encoder = weights_of(partial(make_encoder, priors=2))
     assert encoder["encoder_conv_in.weight"].shape[1] == 9 * 2**2
     state, metadata = saved_by_us(tmp_path, camera_file(steering=both, encoder=encoder))
     assert metadata["setting"] == '["focal_length", "bokeh"]'
@@ -766,7 +768,7 @@ def truncated_safetensors(path):
         (pickled({"a": torch.ones(1000)}, keep=0.7, _use_new_zipfile_serialization=False), "incomplete"),
         (truncated_safetensors, "is incomplete or damaged"),
         (pickled([torch.ones(1)]), "x.ckpt holds a list, not a dictionary of weights"),
-        (pickled({"config": Architecture()}), "holds Python objects beside weights (genphoto.model.config.Archi"),
+        (pickled({"config": PUBLISHED}), "holds Python objects beside weights (genphoto.model.config.Archi"),
         (lambda path: path.mkdir(), "x.ckpt cannot be read: Is a directory"),
         (lambda path: None, "x.ckpt cannot be read: No such file"),
     ],
@@ -885,7 +887,7 @@ def test_a_folder_that_is_missing_is_named(tmp_path):
 
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf])
 def test_only_finite_weights_are_written(tmp_path, bad):
-    weights = weights_of(Lift) | {"down.0.0.proj_in.weight": torch.full((32, 32), bad)}
+    weights = weights_of(make_lift) | {"down.0.0.proj_in.weight": torch.full((32, 32), bad)}
     message = refused(checkpoint.save_motion_module, tmp_path / "m.safetensors", MotionFile(TINY, weights))
     assert "down.0.0.proj_in.weight" in message
     assert list(tmp_path.iterdir()) == []

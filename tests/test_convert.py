@@ -4,11 +4,10 @@ import pytest
 import torch
 
 from genphoto import checkpoint, cli
-from genphoto.model.camera_encoder import DifferentialCameraEncoder
-from genphoto.model.config import Architecture
-from genphoto.model.lift import CameraMerges, Lift
+from genphoto.checkpoint.flat_sizes import FlatSizes
+from genphoto.checkpoint.layout import make_encoder, make_lift, make_merges
 
-TINY = Architecture(channels=(32, 64), downscale=2, encoder_blocks=1)
+TINY = FlatSizes(channels=(32, 64), downscale=2, encoder_blocks=1).architecture()
 MERGE = "transformer_blocks.0.attention_blocks.0.processor.qkv_merge"
 
 
@@ -24,16 +23,16 @@ def released(make):
 
 @pytest.fixture
 def motion(tmp_path):
-    torch.save(released(Lift), tmp_path / "v3_sd15_mm.ckpt")
+    torch.save(released(make_lift), tmp_path / "v3_sd15_mm.ckpt")
     return tmp_path / "v3_sd15_mm.ckpt"
 
 
 @pytest.fixture
 def camera(tmp_path):
-    encoder = {key: torch.randn(v.shape) for key, v in DifferentialCameraEncoder(TINY).state_dict().items()}
+    encoder = {key: torch.randn(v.shape) for key, v in make_encoder(TINY).state_dict().items()}
     optimizer = {"state": {i: torch.zeros(10_000) for i in range(100)}}
     state = {"epoch": 1, "global_step": 2, "optimizer_state_dict": optimizer}
-    state |= {"camera_encoder_state_dict": encoder, "attention_processor_state_dict": released(CameraMerges)}
+    state |= {"camera_encoder_state_dict": encoder, "attention_processor_state_dict": released(make_merges)}
     torch.save(state, tmp_path / "checkpoint-bokehK.ckpt")
     return tmp_path / "checkpoint-bokehK.ckpt"
 

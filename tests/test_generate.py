@@ -21,19 +21,19 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from genphoto import checkpoint
 from genphoto.camera.settings import settings_named
 from genphoto.camera.sweep import CameraSweep
+from genphoto.checkpoint.flat_sizes import FlatSizes
+from genphoto.checkpoint.layout import make_lift
 from genphoto.cli import main
 from genphoto.generate import SweepGenerator
 from genphoto.image_model import load_image_model
 from genphoto.model.camera_adapter import CameraAdapter
-from genphoto.model.config import Architecture
 from genphoto.model.diffusers_host import LiftedUNet
-from genphoto.model.lift import Lift
 from genphoto.model.steering import Steering
 
 from .files.test_sweeps import assert_says, exif_of
 from .random_weights import random_
 
-TINY = Architecture(channels=(32, 64), heads=4, encoder_blocks=1, image_size=(64, 96), text_width=32)
+TINY = FlatSizes((32, 64), heads=4, encoder_blocks=1, image_size=(64, 96), text_width=32).architecture()
 SWEEP = CameraSweep({"focal_length": [24, 35, 50]})
 SCENE = "a cat on a red chair"
 
@@ -78,7 +78,7 @@ def write_base(folder):
 
 def camera_file(setting="focal_length", architecture=TINY):
     steering = Steering(settings_named(setting) if setting else (), "published")
-    adapter = CameraAdapter.untrained(steering, architecture)
+    adapter = CameraAdapter.untrained(steering, architecture.backbone, architecture.encoder)
     encoder, merges = random_(adapter.encoder), random_(adapter.merges, 1)
     return checkpoint.CameraFile(steering, architecture, encoder.state_dict(), merges.state_dict(), 5)
 
@@ -87,7 +87,7 @@ def camera_file(setting="focal_length", architecture=TINY):
 def weights(tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights")
     write_base(folder / "base")
-    lift = checkpoint.MotionFile(TINY, random_(Lift(TINY)).state_dict())
+    lift = checkpoint.MotionFile(TINY, random_(make_lift(TINY)).state_dict())
     checkpoint.save_motion_module(folder / "motion.safetensors", lift)
     checkpoint.save_camera_adapter(folder / "camera.safetensors", camera_file())
     checkpoint.save_camera_adapter(folder / "unnamed.safetensors", camera_file(None))
@@ -192,7 +192,7 @@ def test_a_size_between_latents_is_refused(generator, size):
 
 
 def test_camera_and_motion_of_different_sizes_are_refused(generator):
-    other = Architecture(channels=(32, 32), heads=4, image_size=(64, 96), text_width=32)
+    other = FlatSizes((32, 32), heads=4, image_size=(64, 96), text_width=32).architecture()
     adapter = checkpoint.build_camera(camera_file(architecture=other))
     with pytest.raises(ValueError, match=r"made for levels of width \(32, 32\).*motion module has \(32, 64\)"):
         replace(generator, adapter=adapter)

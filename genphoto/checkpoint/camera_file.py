@@ -18,12 +18,21 @@ from ..camera.settings import setting_named
 from ..model.camera_adapter import CameraAdapter
 from ..model.camera_encoder import DifferentialCameraEncoder
 from ..model.config import Architecture
-from ..model.lift import CameraMerges
 from ..model.steering import Steering
 from ..model.temporal import Operations
 from .disk import read_metadata, save
 from .kinds import CAMERA_ADAPTER, require
-from .layout import MERGE, SITE, encoder_architecture, our_keys, require_finite, require_layout, sites_architecture
+from .layout import (
+    MERGE,
+    SITE,
+    encoder_sizes,
+    make_encoder,
+    make_merges,
+    our_keys,
+    require_finite,
+    require_layout,
+    sites_sizes,
+)
 from .own_format import AGAIN, FORMAT, SITE_FIELDS, built, declared, is_own, lost_metadata, metadata_of
 from .spelling import ENCODER, MERGES, spelled
 
@@ -71,9 +80,8 @@ def camera_adapter(state: Mapping[str, Any], metadata: Mapping[str, str] | None,
         for half, released in ((ENCODER, SITE), (MERGES, MERGE))
     )
     steering = _steering(metadata, name) if own else RELEASED
-    architecture = encoder_architecture(encoder, sites_architecture(merges), steering.priors)
-    if own:
-        architecture = declared(metadata, architecture, (*SITE_FIELDS, *ENCODER_FIELDS), name)
+    shaped = encoder_sizes(encoder, sites_sizes(merges), steering.priors)
+    architecture = declared(metadata, shaped, (*SITE_FIELDS, *ENCODER_FIELDS), name) if own else shaped.architecture()
     file = CameraFile(steering, architecture, encoder, merges, _frames(metadata, name) if own else None)
     _require_layout(file, f"{name} (camera encoder)", f"{name} (camera merges)")
     require_finite(name, encoder | merges)
@@ -100,18 +108,18 @@ def build_camera(file: CameraFile, operations: Operations = nn) -> CameraAdapter
     """The adapter, in evaluation mode. It shares the file's tensors: no copy, and their dtype."""
     _require_layout(file)
     encoder = built(_encoder_of(file.steering), file.architecture, file.encoder, operations)
-    return CameraAdapter(file.steering, encoder, built(CameraMerges, file.architecture, file.merges, operations)).eval()
+    return CameraAdapter(file.steering, encoder, built(make_merges, file.architecture, file.merges, operations)).eval()
 
 
 def _encoder_of(steering: Steering) -> partial[DifferentialCameraEncoder]:
-    return partial(DifferentialCameraEncoder, priors=steering.priors)
+    return partial(make_encoder, priors=steering.priors)
 
 
 def _require_layout(
     file: CameraFile, encoder: str = "The camera encoder", merges: str = "The set of camera merges"
 ) -> None:
     require_layout(encoder, file.encoder, file.architecture, _encoder_of(file.steering))
-    require_layout(merges, file.merges, file.architecture, CameraMerges)
+    require_layout(merges, file.merges, file.architecture, make_merges)
 
 
 def _spelled(steering: Steering) -> dict[str, str]:

@@ -14,9 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..model.config import PUBLISHED, Architecture
+from ..model.camera_encoder import DifferentialCameraEncoder
+from ..model.config import Architecture
 from ..model.differential import embedding_channels
+from ..model.lift import CameraMerges, Lift
 from ..model.motion_module import GROUPS
+from ..model.temporal import Operations
+from .flat_sizes import FlatSizes
 from .spelling import released_names
 
 SITE = re.compile(r"^(down|up)_blocks\.(\d+)\.motion_modules\.(\d+)\.(?:temporal_transformer\.)?")
@@ -34,7 +38,7 @@ def our_keys(weights: Mapping[str, Any], released: re.Pattern[str] = SITE) -> di
     return {released.sub(r"\1.\2.\3.", key): _full_precision(key, value) for key, value in named.items()}
 
 
-def sites_architecture(weights: Mapping[str, Tensor]) -> Architecture:
+def sites_sizes(weights: Mapping[str, Tensor]) -> FlatSizes:
     """Levels, sites and positions as the shapes of motion modules or merges say; the rest as published."""
     shapes: dict[tuple[str, int], list[int]] = {}
     sites: dict[str, set[int]] = {"down": set(), "up": set()}
@@ -46,34 +50,34 @@ def sites_architecture(weights: Mapping[str, Tensor]) -> Architecture:
     channels = []
     while widths := shapes.get(("down", len(channels))):
         channels.append(mode(widths))
-    positions = _positions(weights, PUBLISHED.positions)
-    return replace(
-        PUBLISHED,
-        channels=tuple(channels) or PUBLISHED.channels,
-        down_sites=len(sites["down"]) or PUBLISHED.down_sites,
-        up_sites=len(sites["up"]) or PUBLISHED.up_sites,
+    published = FlatSizes()
+    positions = _positions(weights, published.positions)
+    return FlatSizes(
+        channels=tuple(channels) or published.channels,
+        down_sites=len(sites["down"]) or published.down_sites,
+        up_sites=len(sites["up"]) or published.up_sites,
         positions=positions,
-        encoder_positions=min(PUBLISHED.encoder_positions, positions),
+        encoder_positions=min(published.encoder_positions, positions),
     )
 
 
-def encoder_architecture(encoder: Mapping[str, Tensor], sites: Architecture, priors: int = 1) -> Architecture:
+def encoder_sizes(encoder: Mapping[str, Tensor], sites: FlatSizes, priors: int = 1) -> FlatSizes:
     """`sites` with what the shapes of a camera encoder of so many coarse priors add."""
     blocks = {m[1] for key in encoder if (m := re.match(r"encoder_down_conv_blocks\.0\.(\d+)\.", key))}
     first = encoder.get("encoder_conv_in.weight")
-    patch = (
-        math.isqrt(first.shape[1] // embedding_channels(priors)) if isinstance(first, Tensor) and first.ndim == 4 else 0
-    )
+    inputs = first.shape[1] if isinstance(first, Tensor) and first.ndim == 4 else 0
+    patch = math.isqrt(inputs // embedding_channels(priors))
+    published = FlatSizes()
     return replace(
         sites,
-        encoder_blocks=len(blocks) or PUBLISHED.encoder_blocks,
-        encoder_positions=_positions(encoder, PUBLISHED.encoder_positions),
-        downscale=patch or PUBLISHED.downscale,
+        encoder_blocks=len(blocks) or published.encoder_blocks,
+        encoder_positions=_positions(encoder, published.encoder_positions),
+        downscale=patch or published.downscale,
     )
 
 
-def declared_architecture(text: str, found: Architecture, told: tuple[str, ...]) -> Architecture:
-    """The architecture in a file's metadata, which must agree with `found` in what the shapes have `told`.
+def declared_architecture(text: str, measured: FlatSizes, fields_of_shapes: tuple[str, ...]) -> Architecture:
+    """The architecture in a file's metadata, which must agree with what was `measured` in its `fields_of_shapes`.
 
     Raises:
         ValueError: if it is no architecture, or another one.
@@ -82,23 +86,40 @@ def declared_architecture(text: str, found: Architecture, told: tuple[str, ...])
         values = json.loads(text)
         if not isinstance(values, dict):
             raise TypeError("no dictionary")
-        declared = Architecture.from_dict(values)
-    except (TypeError, AttributeError, ZeroDivisionError, RecursionError, json.JSONDecodeError) as error:
+        declared = FlatSizes.from_dict(values)
+    except (TypeError, AttributeError, RecursionError, json.JSONDecodeError) as error:
         raise ValueError(f"its architecture cannot be read ({error}). Convert the original file again.") from None
     for field in fields(declared):
         value = getattr(declared, field.name)
         numbers = value if isinstance(value, tuple) else (value,)
         if not numbers or not all(type(n) is int and n > 0 for n in numbers):
             raise ValueError(f"its architecture says {field.name} = {shown(value)}. Convert the original file again.")
-    for name in told:
-        if (said := getattr(declared, name)) != (true := getattr(found, name)):
-            raise ValueError(f"its metadata say {name} = {said}, its weights {true}. Convert the original file again.")
-    return declared
+    for name in fields_of_shapes:
+        if (written := getattr(declared, name)) != (true := getattr(measured, name)):
+            raise ValueError(
+                f"its metadata say {name} = {written}, its weights {true}. Convert the original file again."
+            )
+    return declared.architecture()
 
 
 def cast(weights: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
     """Weights in another type. Position codes stay float32: they cost nothing and lose most."""
     return {key: value if key.endswith(".pe") else value.to(dtype) for key, value in weights.items()}
+
+
+def make_lift(architecture: Architecture, operations: Operations = nn) -> Lift:
+    """Motion modules of an architecture, with new weights."""
+    return Lift(architecture.backbone, architecture.motion, operations)
+
+
+def make_encoder(architecture: Architecture, operations: Operations = nn, priors: int = 1) -> DifferentialCameraEncoder:
+    """A camera encoder of an architecture that takes so many coarse priors, with new weights."""
+    return DifferentialCameraEncoder(architecture.backbone, architecture.encoder, operations, priors)
+
+
+def make_merges(architecture: Architecture, operations: Operations = nn) -> CameraMerges:
+    """Camera merges of an architecture, with new weights."""
+    return CameraMerges(architecture.backbone, operations)
 
 
 def require_layout(
@@ -109,10 +130,9 @@ def require_layout(
     Raises:
         ValueError: with all that is wrong, long lists cut.
     """
-    if odd := [c for c in architecture.channels if c % GROUPS or c % architecture.heads]:
-        raise ValueError(
-            f"{name} has widths {odd} that are not multiples of {GROUPS} and of {architecture.heads} heads."
-        )
+    heads = FlatSizes.of(architecture).heads
+    if odd := [width for width in architecture.backbone.widths if width % GROUPS or width % heads]:
+        raise ValueError(f"{name} has widths {odd} that are not multiples of {GROUPS} and of {heads} heads.")
     require_precision(name, weights)
     with torch.device("meta"):
         expected = {key: value.shape for key, value in make(architecture).state_dict().items()}
@@ -129,8 +149,8 @@ def require_layout(
         ],
         "wrong types": [f"{key} {value.dtype}" for key, value in tensors.items() if value.dtype not in DTYPES],
     }
-    if said := [f"{what}: {_listed(keys)}" for what, keys in problems.items() if keys]:
-        raise ValueError(f"{name} is damaged or of another design; {'; '.join(said)}.")
+    if reasons := [f"{what}: {_listed(keys)}" for what, keys in problems.items() if keys]:
+        raise ValueError(f"{name} is damaged or of another design; {'; '.join(reasons)}.")
 
 
 def require_precision(name: str, weights: Mapping[str, Any]) -> None:

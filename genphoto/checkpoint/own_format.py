@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ..model.config import Architecture
 from ..model.temporal import Operations
+from .flat_sizes import FlatSizes
 from .kinds import CAMERA_ADAPTER, MOTION_MODULE
 from .layout import declared_architecture
 
@@ -29,7 +30,7 @@ def metadata_of(kind: str, architecture: Architecture) -> dict[str, str]:
         "format": FORMAT,
         "version": str(VERSION),
         "kind": KIND_NAMES[kind],
-        "architecture": json.dumps(architecture.to_dict()),
+        "architecture": json.dumps(FlatSizes.of(architecture).to_dict()),
     }
 
 
@@ -47,7 +48,7 @@ def is_own(metadata: Mapping[str, str] | None, kind: str, name: str) -> bool:
     return True
 
 
-def declared(metadata: Mapping[str, str], shaped: Architecture, compared: tuple[str, ...], name: str) -> Architecture:
+def declared(metadata: Mapping[str, str], shaped: FlatSizes, compared: tuple[str, ...], name: str) -> Architecture:
     """The architecture that the metadata declare; `compared` are the fields that the shapes of the weights settle."""
     try:
         return declared_architecture(metadata.get("architecture", ""), shaped, compared)

@@ -104,7 +104,7 @@ def _with_setting(file: CameraFile, setting: str | None, name: str) -> CameraFil
 
 
 def _report(source: Path, kind: str, architecture: Architecture, weights: Mapping[str, Tensor]) -> None:
-    levels = " ".join(map(str, architecture.channels))
+    levels = " ".join(map(str, architecture.backbone.widths))
     types = ", ".join(sorted({str(tensor.dtype).removeprefix("torch.") for tensor in weights.values()}))
     millions = sum(tensor.numel() for tensor in weights.values()) / 1e6
     print(f"{source.name} is {kind}, levels {levels}.")

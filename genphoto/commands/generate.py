@@ -165,7 +165,9 @@ def _generator(args: argparse.Namespace, sweep: CameraSweep, device: str):
     from ..image_model import load_image_model, unet_of
     from ..model.diffusers_host import merge_image_lora
 
-    checked_size(args.size or camera.architecture.image_size, camera.architecture)
+    checked_size(
+        args.size or camera.architecture.encoder.image_size, camera.architecture.backbone, camera.architecture.encoder
+    )
     lora = checkpoint.image_lora(checkpoint.load(args.lora)[0], args.lora.name) if args.lora else None
     motion = checkpoint.motion_module(*checkpoint.load(args.motion), args.motion.name)
     image_model = load_image_model(args.base, args.unet, args.config)
@@ -189,8 +191,10 @@ def _embedded_generator(args: argparse.Namespace, sweep: CameraSweep, device: st
     from ..generate import checked_size
     from ..image_model import tiny_image_model
 
-    checked_size(args.size or camera.architecture.image_size, camera.architecture)
-    height, width = args.size or camera.architecture.image_size
+    checked_size(
+        args.size or camera.architecture.encoder.image_size, camera.architecture.backbone, camera.architecture.encoder
+    )
+    height, width = args.size or camera.architecture.encoder.image_size
     far = file.sampling.departures(width, height, _guidance_scale(args.cfg, embedded=True))
     for concern in file.sampling.concerns(far):
         log.warning("%s", concern)

@@ -127,9 +127,9 @@ def _packed(sizes: AutoencoderSizes) -> tuple[list[nn.Module], list[nn.Module]]:
     )
 
 
-def reconstruction_loss(found: Tensor, wanted: Tensor) -> Tensor:
+def reconstruction_loss(decoded: Tensor, pictures: Tensor) -> Tensor:
     """Mean absolute error of the pictures and of their differences between neighbors: edges count twice."""
-    loss = F.l1_loss(found, wanted)
+    loss = F.l1_loss(decoded, pictures)
     for axis in (-1, -2):
-        loss = loss + F.l1_loss(found.diff(dim=axis), wanted.diff(dim=axis))
+        loss = loss + F.l1_loss(decoded.diff(dim=axis), pictures.diff(dim=axis))
     return loss

@@ -5,8 +5,9 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ..camera.sweep import CameraSweep
+from .backbone import Backbone
 from .camera_encoder import DifferentialCameraEncoder
-from .config import Architecture
+from .config import EncoderSizes
 from .differential import camera_embedding
 from .lift import ActiveCamera, CameraMerges
 from .steering import CameraQuestion, Steering
@@ -39,15 +40,20 @@ class CameraAdapter(nn.Module):
         self.merges = merges
 
     @classmethod
-    def untrained(cls, steering: Steering, architecture: Architecture) -> CameraAdapter:
+    def untrained(cls, steering: Steering, backbone: Backbone, sizes: EncoderSizes) -> CameraAdapter:
         """An adapter of random weights, whose merges add nothing."""
-        encoder = DifferentialCameraEncoder(architecture, priors=steering.priors)
-        return cls(steering, encoder, CameraMerges(architecture))
+        encoder = DifferentialCameraEncoder(backbone, sizes, priors=steering.priors)
+        return cls(steering, encoder, CameraMerges(backbone))
 
     @property
-    def architecture(self) -> Architecture:
-        """Its sizes."""
-        return self.encoder.architecture
+    def backbone(self) -> Backbone:
+        """What it was made for."""
+        return self.encoder.backbone
+
+    @property
+    def sizes(self) -> EncoderSizes:
+        """Those of its encoder."""
+        return self.encoder.sizes
 
     def question(self, sweep: CameraSweep) -> CameraQuestion:
         """What a sweep asks: coarse priors, camera prompts, magnifications.
@@ -59,7 +65,7 @@ class CameraAdapter(nn.Module):
 
     def concerns(self, sweep: CameraSweep) -> list[str]:
         """What of a sweep the frames will not show, or not well, as sentences."""
-        return self.steering.concerns(sweep, self.architecture.encoder_positions)
+        return self.steering.concerns(sweep, self.sizes.positions)
 
     def mismatch(self, vocabulary: str, text_width: int | None = None) -> str | None:
         """Why a text encoder is not the one that the adapter was trained with, as words that fit after "it".
@@ -68,8 +74,8 @@ class CameraAdapter(nn.Module):
             vocabulary: digest of its vocabulary, empty for CLIP's.
             text_width: of its hidden states, where that is known.
         """
-        if text_width not in (None, self.architecture.text_width):
-            return f"is {text_width} wide, not {self.architecture.text_width}"
+        if text_width not in (None, self.backbone.text_width):
+            return f"is {text_width} wide, not {self.backbone.text_width}"
         if self.steering.vocabulary and vocabulary != self.steering.vocabulary:
             other = f"the vocabulary {vocabulary}" if vocabulary else "the vocabulary of CLIP"
             return f"has {other}, not {self.steering.vocabulary}, and reads other words in the camera prompts"
@@ -77,7 +83,7 @@ class CameraAdapter(nn.Module):
 
     def embedding(self, question: CameraQuestion, hidden: Tensor) -> Tensor:
         """A question and the hidden states (F,T,D) of its prompts -> camera embedding (1,3 N + 3,F,H,W)."""
-        return camera_embedding(question.prior(self.architecture.embedding_size)[None], hidden[None])
+        return camera_embedding(question.prior(self.sizes.embedding_size)[None], hidden[None])
 
     def answer(self, embedding: Tensor, strength: float = 1.0) -> ActiveCamera:
         """The camera at work that a camera embedding (S,3 N + 3,F,H,W) means."""

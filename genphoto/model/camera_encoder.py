@@ -1,13 +1,14 @@
-"""DifferentialCameraEncoder: from the camera embedding of a sweep to features for every level of the UNet."""
+"""DifferentialCameraEncoder: from the camera embedding of a sweep to features for every level of the backbone."""
 
 from __future__ import annotations
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .config import Architecture
+from .backbone import Backbone
+from .config import EncoderSizes
 from .differential import embedding_channels
-from .motion_module import from_tokens, to_tokens
+from .frame_layout import IMAGES
 from .temporal import Operations, TemporalBlock, over_windows
 
 
@@ -35,23 +36,24 @@ class DifferentialCameraEncoder(nn.Module):
     Attribute names follow the released files.
 
     Args:
-        architecture: its sizes.
+        backbone: whose levels get features.
+        sizes: its own.
         operations: layers of torch, or a host's own.
         priors: coarse priors in the camera embedding, one per setting that is steered.
     """
 
-    def __init__(self, architecture: Architecture, operations: Operations = nn, priors: int = 1):
+    def __init__(self, backbone: Backbone, sizes: EncoderSizes, operations: Operations = nn, priors: int = 1):
         super().__init__()
-        self.architecture = architecture
+        self.backbone = backbone
+        self.sizes = sizes
         self.priors = priors
-        widths = (architecture.channels[0], *architecture.channels)
-        self.encoder_conv_in = operations.Conv2d(
-            embedding_channels(priors) * architecture.embedding_patch**2, widths[0], 3, padding=1
-        )
+        self.patch = backbone.downscale // sizes.embedding_downscale
+        widths = (backbone.widths[0], *backbone.widths)
+        self.encoder_conv_in = operations.Conv2d(embedding_channels(priors) * self.patch**2, widths[0], 3, padding=1)
         self.encoder_down_conv_blocks = nn.ModuleList()
         self.encoder_down_attention_blocks = nn.ModuleList()
-        for level, channels in enumerate(architecture.channels):
-            inputs = [widths[level], *[channels] * (architecture.encoder_blocks - 1)]
+        for level, channels in enumerate(backbone.widths):
+            inputs = [widths[level], *[channels] * (sizes.blocks - 1)]
             self.encoder_down_conv_blocks.append(
                 nn.ModuleList(
                     [
@@ -61,33 +63,26 @@ class DifferentialCameraEncoder(nn.Module):
                 )
             )
             self.encoder_down_attention_blocks.append(
-                nn.ModuleList(
-                    [
-                        TemporalBlock(channels, architecture.heads, architecture.encoder_positions, 1, operations)
-                        for _ in inputs
-                    ]
-                )
+                nn.ModuleList([TemporalBlock(channels, sizes.heads, sizes.positions, 1, operations) for _ in inputs])
             )
 
     def forward(self, embedding: Tensor) -> list[Tensor]:
-        """Camera embedding (S,3 N + 3,F,H,W) of N priors -> per level (S,F,C,h,w).
-
-        The finest h is H / embedding_patch, each other half of the one before.
-        """
+        """Camera embedding (S,3 N + 3,F,H,W) of N priors -> per level (S,F,C,h,w), h = H / (patch * 2^level)."""
         sweeps, _, frames = embedding.shape[:3]
         x = embedding.transpose(1, 2).flatten(0, 1)
-        x = self.encoder_conv_in(F.pixel_unshuffle(x, self.architecture.embedding_patch))
+        x = self.encoder_conv_in(F.pixel_unshuffle(x, self.patch))
         features = []
         for convolutions, attentions in zip(
             self.encoder_down_conv_blocks, self.encoder_down_attention_blocks, strict=True
         ):
             for convolution, attention in zip(convolutions, attentions, strict=True):
                 x = convolution(x)
+                size = IMAGES.size_of(x)
                 tokens = over_windows(
                     lambda part, _, block=attention: block(part),
-                    to_tokens(x, frames),
-                    self.architecture.encoder_positions,
+                    IMAGES.to_tokens(x, frames, size),
+                    self.sizes.positions,
                 )
-                x = from_tokens(tokens, x.shape)
+                x = IMAGES.from_tokens(tokens, size)
             features.append(x.unflatten(0, (sweeps, frames)))
         return features

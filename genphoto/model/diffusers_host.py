@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.checkpoint import checkpoint
 
-from .config import Architecture
+from .backbone import Backbone
 from .lift import ActiveCamera, Lift
 
 _LORA_KEY = re.compile(
@@ -35,7 +35,7 @@ class LiftedUNet:
         self.unet = unet
         self.lift = lift
         self._modules = _modules_at_sites(unet)
-        _check_sizes(unet, self._modules, lift.architecture)
+        _require_fit(backbone_of(unet), lift.backbone)
 
     def __call__(
         self,
@@ -93,6 +93,17 @@ class LiftedUNet:
         return self.lift(site, x, frames, fresh)
 
 
+def backbone_of(unet: UNet2DConditionModel, prediction: str | None = None) -> Backbone:
+    """What a UNet of an autoencoder that downscales eightfold is to a lift; `prediction` is not seen from outside."""
+    widths = tuple(unet.config.block_out_channels)
+    coarsest = len(widths) - 1
+    sites = []
+    for site in _modules_at_sites(unet):
+        way, number, _ = site.split(".")
+        sites.append((site, int(number) if way == "down" else coarsest - int(number)))
+    return Backbone(widths, tuple(sites), unet.config.cross_attention_dim, prediction=prediction)
+
+
 def merge_image_lora(
     unet: UNet2DConditionModel, lora: Mapping[str, Tensor], scale: float = 1.0
 ) -> UNet2DConditionModel:
@@ -145,24 +156,22 @@ def _modules_at_sites(unet: UNet2DConditionModel) -> dict[str, nn.Module]:
     }
 
 
-def _check_sizes(unet: UNet2DConditionModel, modules: Mapping[str, nn.Module], architecture: Architecture) -> None:
-    found = _sizes(unet.config.block_out_channels, modules, unet.config.cross_attention_dim)
-    expected = _sizes(architecture.channels, dict(architecture.sites), architecture.text_width)
-    if found != expected:
+def _require_fit(unet: Backbone, lift: Backbone) -> None:
+    if not unet.same_sites(lift) or unet.text_width != lift.text_width:
         raise ValueError(
-            f"This image model does not fit the motion module. Expected: {expected}. Found: {found}. The published "
-            "motion module is for SD 1.5 and models made from it; SD 2 and SDXL have other sizes."
+            f"This image model does not fit the motion module. Expected: {_sizes(lift)}. Found: {_sizes(unet)}. The "
+            "published motion module is for SD 1.5 and models made from it; SD 2 and SDXL have other sizes."
         )
 
 
-def _sizes(channels: Sequence[int], sites: Mapping[str, object], text_width: int) -> str:
+def _sizes(backbone: Backbone) -> str:
     def per_level(way: str) -> str:
-        prefixes = [f"{way}.{level}." for level in range(len(channels))]
-        return ", ".join(str(sum(site.startswith(prefix) for site in sites)) for prefix in prefixes)
+        prefixes = [f"{way}.{level}." for level in range(len(backbone.widths))]
+        return ", ".join(str(sum(site.startswith(prefix) for site, _ in backbone.sites)) for prefix in prefixes)
 
     return (
-        f"levels of width {', '.join(map(str, channels))} with {per_level('down')} blocks down and {per_level('up')} "
-        f"up, text of width {text_width}"
+        f"levels of width {', '.join(map(str, backbone.widths))} with {per_level('down')} blocks down and "
+        f"{per_level('up')} up, text of width {backbone.text_width}"
     )
 
 

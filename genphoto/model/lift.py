@@ -1,4 +1,4 @@
-"""Lift: the motion modules of a UNet by site, and the cameras that steer them. Knows nothing of its host."""
+"""Lift: the motion modules of a backbone by site, and the cameras that steer them. Knows nothing of its host."""
 
 from __future__ import annotations
 
@@ -8,24 +8,28 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .config import PUBLISHED, Architecture
-from .motion_module import MotionModule, to_tokens
+from .backbone import Backbone
+from .config import MotionSizes
+from .frame_layout import IMAGES
+from .motion_module import MotionModule
 from .temporal import Merge, Operations
 
 
 class SiteModules(nn.Module):
-    """One module per site of a UNet, reached by the site's name: "down.<level>.<i>" and "up.<n>.<i>"."""
+    """One module per site of a backbone, made for the width there; a site's name is the path to its module."""
 
-    def __init__(self, architecture: Architecture, make: Callable[[int], nn.Module]):
+    def __init__(self, backbone: Backbone, make: Callable[[int], nn.Module]):
         super().__init__()
-        self.architecture = architecture
-        self.level_of = dict(architecture.sites)
-        self.down = nn.ModuleList()
-        self.up = nn.ModuleList()
-        for channels in architecture.channels:
-            self.down.append(nn.ModuleList([make(channels) for _ in range(architecture.down_sites)]))
-        for channels in reversed(architecture.channels):
-            self.up.append(nn.ModuleList([make(channels) for _ in range(architecture.up_sites)]))
+        self.backbone = backbone
+        self.level_of = dict(backbone.sites)
+        for site, width in backbone.site_widths.items():
+            *path, name = site.split(".")
+            place: nn.Module = self
+            for step in path:
+                if step not in place._modules:
+                    place.add_module(step, nn.Module())
+                place = place.get_submodule(step)
+            place.add_module(name, make(width))
 
     def at(self, site: str) -> nn.Module:
         """The module of a site."""
@@ -46,8 +50,8 @@ class CameraMerge(nn.Module):
 class CameraMerges(SiteModules):
     """The merges of one camera adapter."""
 
-    def __init__(self, architecture: Architecture = PUBLISHED, operations: Operations = nn):
-        super().__init__(architecture, lambda channels: CameraMerge(channels, operations))
+    def __init__(self, backbone: Backbone, operations: Operations = nn):
+        super().__init__(backbone, lambda width: CameraMerge(width, operations))
 
 
 class ActiveCamera:
@@ -73,7 +77,7 @@ class ActiveCamera:
             feature = self.features[level].flatten(0, 1)
             if feature.shape[-2:] != size:
                 feature = F.interpolate(feature.float(), size, mode="bilinear", antialias=True)
-            tokens = to_tokens(feature, self.features[level].shape[1]).to(like).contiguous()
+            tokens = IMAGES.to_tokens(feature, self.features[level].shape[1], size).to(like).contiguous()
             if not tokens.requires_grad:  # in training every backward pass needs its own graph
                 self._tokens[key] = tokens
         return tokens if list(frames) == list(range(tokens.shape[1])) else tokens[:, list(frames)]
@@ -82,27 +86,34 @@ class ActiveCamera:
 class Lift(SiteModules):
     """The motion modules that hold a scene together across the frames of a sweep."""
 
-    def __init__(self, architecture: Architecture = PUBLISHED, operations: Operations = nn):
-        super().__init__(architecture, lambda channels: MotionModule(channels, architecture, operations))
+    def __init__(self, backbone: Backbone, sizes: MotionSizes, operations: Operations = nn):
+        super().__init__(backbone, lambda width: MotionModule(width, sizes, backbone.layout, operations))
+        self.sizes = sizes
 
     def forward(
-        self, site: str, x: Tensor, frames: Sequence[int] | int, cameras: Sequence[ActiveCamera] = ()
+        self,
+        site: str,
+        x: Tensor,
+        frames: Sequence[int] | int,
+        cameras: Sequence[ActiveCamera] = (),
+        size: tuple[int, int] | None = None,
     ) -> Tensor:
-        """Hidden states (S F, C, h, w) of a site -> the same shape.
+        """Hidden states of S sequences at a site, in the backbone's layout -> the same shape.
 
         `frames` is the number F of frames, or which frames of the sweep these are when a host shows a part of it.
         Every camera holds features of all frames; S must be a multiple of its sweeps (S repeats them in turn).
+        `size` (h,w) of a frame at this site is for layouts that do not show it.
         """
         shown = range(frames) if isinstance(frames, int) else list(frames)
+        size = size or self.backbone.layout.size_of(x)
         active = [camera for camera in cameras if camera.strength]
         merge = None
         if active:
-            size = tuple(x.shape[-2:])
 
             def merge(window: range) -> Merge:
                 return _merge(active, site, self.level_of[site], size, [shown[i] for i in window])
 
-        return self.at(site)(x, len(shown), merge)
+        return self.at(site)(x, len(shown), size, merge)
 
 
 def _merge(

@@ -285,6 +285,6 @@ def _require_ranges(where: str, config: Any) -> None:
 
 
 def _require_size(where: str, size: tuple[int, ...]) -> None:
-    step = PUBLISHED.downscale
+    step = PUBLISHED.backbone.downscale
     if len(size) != 2 or any(n < step or n % step for n in size):
         raise ValueError(f"{where} = {list(size)} must be [height, width] in pixels, both multiples of {step}.")

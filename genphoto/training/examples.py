@@ -132,7 +132,7 @@ class TrainingExamples(Dataset):
                 item["text"] = self._with_plain_prompts(item["text"], item["camera_text"])
         shape = self.latent_shape
         if self.stage.kind == "autoencoder":
-            shape = (shape[0], *(n // self.architecture.downscale for n in pictures.shape[-2:]))
+            shape = (shape[0], *(n // self.architecture.backbone.downscale for n in pictures.shape[-2:]))
         return item | {stored: pictures, "noise": torch.randn(count, *shape, generator=generator)}
 
     def _timestep(self, draw: int, generator: torch.Generator) -> Tensor:
@@ -145,7 +145,7 @@ class TrainingExamples(Dataset):
         """What the camera encoder gets of the frames that are shown, and how much larger than in the first of them."""
         larger = question.magnification(reference=shown.start)
         return {
-            "prior": question.prior(self.architecture.embedding_size)[shown],
+            "prior": question.prior(self.architecture.encoder.embedding_size)[shown],
             "camera_text": self.tokenize(question.prompts[shown]),
             "magnification": larger[shown].float(),  # batches go to devices without float64
         }

@@ -75,7 +75,7 @@ def export(parts: Parts, config: TrainConfig, trained: set[str], folder: Path) -
                 "text": cast(text_weights(model.text_encoder), torch.float16),
                 "autoencoder": weights(model.autoencoder),
             },
-            Sampling(*reversed(parts.architecture.image_size)),
+            Sampling(*reversed(parts.architecture.encoder.image_size)),
         )
         save_tiny_model(place(IMAGE_MODEL), file)
     if "motion" in trained:

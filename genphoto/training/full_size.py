@@ -31,11 +31,12 @@ def full_size_parts(model: ModelConfig, data: DataConfig, seed: int) -> Parts:
     if model.lora:
         merge_image_lora(image_model.unet, checkpoint.image_lora(checkpoint.load(model.lora)[0], Path(model.lora).name))
     lift = checkpoint.build_lift(motion).float()
-    return initialized(lambda: Parts(image_model, lift, steered_by(data)), seed)
+    return initialized(lambda: Parts(image_model, lift, motion.architecture.encoder, steered_by(data)), seed)
 
 
 def _random_parts(data: DataConfig) -> Parts:
-    unet = UNet2DConditionModel(block_out_channels=PUBLISHED.channels, cross_attention_dim=PUBLISHED.text_width)
+    backbone = PUBLISHED.backbone
+    unet = UNet2DConditionModel(block_out_channels=backbone.widths, cross_attention_dim=backbone.text_width)
     vae = AutoencoderKL(
         block_out_channels=(128, 256, 512, 512),
         down_block_types=("DownEncoderBlock2D",) * 4,
@@ -44,10 +45,11 @@ def _random_parts(data: DataConfig) -> Parts:
     )
     text = CLIPTextModel(
         CLIPTextConfig(
-            hidden_size=PUBLISHED.text_width, intermediate_size=3072, num_attention_heads=12, num_hidden_layers=12
+            hidden_size=backbone.text_width, intermediate_size=3072, num_attention_heads=12, num_hidden_layers=12
         )
     )
-    return Parts(ImageModel(unet, vae, text, _letters), Lift(PUBLISHED), steered_by(data))
+    motion = Lift(backbone, PUBLISHED.motion)
+    return Parts(ImageModel(unet, vae, text, _letters), motion, PUBLISHED.encoder, steered_by(data))
 
 
 def _letters(texts) -> torch.Tensor:

@@ -140,12 +140,12 @@ def train_stage(
     """
     stage = examples.stage
     learning = parts.freeze_all_but(stage.train)
-    kept = learning | parts.buffers_of(stage.train)
+    stored = learning | parts.buffers_of(stage.train)
     path = folder / "checkpoint.pt"
     state = TrainingState(dict(origin), 0, {}, {}, {}, {}, [])
     if path.exists():
         state = TrainingState.load(path, origin)
-    _copy(kept, state.weights)
+    _copy(stored, state.weights)
     if state.step >= stage.steps:
         _copy(learning, state.average)
         return state
@@ -157,8 +157,8 @@ def train_stage(
     )
     loss, loader, *prepared = accelerator.prepare(loss, loader, *optimizers.values())
     optimizers = dict(zip(optimizers, prepared, strict=True))
-    for name, kept_state in state.optimizer.items():
-        optimizers[name].load_state_dict(kept_state)
+    for name, optimizer_state in state.optimizer.items():
+        optimizers[name].load_state_dict(optimizer_state)
     if state.scaler:
         accelerator.scaler.load_state_dict(state.scaler)
     average = {name: p.detach().clone() for name, p in learning.items()} if stage.ema else {}
@@ -190,14 +190,14 @@ def train_stage(
         last = done == stage.steps or late
         if (last or (stage.save_every and done % stage.save_every == 0)) and accelerator.is_main_process:
             state.step = done
-            state.weights = {name: p.detach().cpu().clone() for name, p in kept.items()}
+            state.weights = {name: p.detach().cpu().clone() for name, p in stored.items()}
             state.average = {name: p.cpu().clone() for name, p in average.items()}
             state.optimizer = {name: optimizer.state_dict() for name, optimizer in optimizers.items()}
             state.scaler = accelerator.scaler.state_dict() if accelerator.scaler else {}
             state.save(path)
             on_save(standing(stage.name, done, stage.steps, state.losses, pace.step_s))
-        wanted = last or (stage.sample_every and done % stage.sample_every == 0)
-        if on_sample and accelerator.is_main_process and wanted:
+        due = last or (stage.sample_every and done % stage.sample_every == 0)
+        if on_sample and accelerator.is_main_process and due:
             _with_average(learning, average, partial(on_sample, done))
         if late:
             break

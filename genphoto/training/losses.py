@@ -75,7 +75,7 @@ class StageLoss(nn.Module):
         larger = batch["magnification"]
         if not cameras or self.stage.blind == "noise":
             larger = torch.ones_like(larger)
-        return sweep_noise(batch["noise"].flatten(0, 1), larger, self.parts.architecture.own_noise)
+        return sweep_noise(batch["noise"].flatten(0, 1), larger, self.parts.architecture.motion.own_noise)
 
     def cameras(self, batch: dict[str, Tensor]) -> list[ActiveCamera]:
         """The camera of a batch, none where it is dropped."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..camera.settings import settings_named
 from ..image_model import ImageModel
 from ..model.camera_adapter import CameraAdapter
-from ..model.config import Architecture
+from ..model.config import Architecture, EncoderSizes
 from ..model.lift import Lift
 from ..model.steering import Steering
 from .config import DataConfig
@@ -22,24 +22,21 @@ class Parts(nn.Module):
     Args:
         image_model: becomes the parts "autoencoder", "text" and "unet".
         motion: motion modules.
+        encoder: sizes of the camera encoders.
         steered: what new camera adapters steer, each by its name.
     """
 
-    def __init__(self, image_model: ImageModel, motion: Lift, steered: Sequence[Steering]):
+    def __init__(self, image_model: ImageModel, motion: Lift, encoder: EncoderSizes, steered: Sequence[Steering]):
         super().__init__()
         self.image_model = image_model
         self.autoencoder = image_model.autoencoder
         self.text = image_model.text_encoder
         self.unet = image_model.unet
         self.motion = motion
+        self.architecture = Architecture(motion.backbone, motion.sizes, encoder)
         self.camera = nn.ModuleDict(
-            {steering.name: CameraAdapter.untrained(steering, motion.architecture) for steering in steered}
+            {steering.name: CameraAdapter.untrained(steering, motion.backbone, encoder) for steering in steered}
         )
-
-    @property
-    def architecture(self) -> Architecture:
-        """Sizes of the lift."""
-        return self.motion.architecture
 
     def hidden_states(self, tokens: Tensor) -> Tensor:
         """Token numbers (...,T) -> last hidden states (...,T,D)."""
@@ -56,7 +53,7 @@ class Parts(nn.Module):
         return learning
 
     def buffers_of(self, names: Sequence[str]) -> dict[str, Tensor]:
-        """What the named parts keep beside their parameters, by name."""
+        """The buffers of the named parts, by name."""
         return {f"{name}.{key}": value for name in names for key, value in getattr(self, name).named_buffers()}
 
 

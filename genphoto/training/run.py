@@ -173,10 +173,11 @@ def dataset_of(data: DataConfig, kind: str = "sweep") -> DifferentialDataset | F
 
 def examples_of(config: TrainConfig, stage: StageConfig, parts: Parts, dataset: Examples) -> TrainingExamples:
     """What a stage learns from."""
-    sizes = parts.architecture
-    latent_shape = (parts.unet.config.in_channels, *(n // sizes.downscale for n in config.data.size))
+    architecture = parts.architecture
+    latent_shape = (parts.unet.config.in_channels, *(n // architecture.backbone.downscale for n in config.data.size))
     steered = {name: adapter.steering for name, adapter in parts.camera.items()}
-    return TrainingExamples(dataset, stage, sizes, steered, parts.image_model.tokenize, latent_shape, config.seed)
+    tokenize = parts.image_model.tokenize
+    return TrainingExamples(dataset, stage, architecture, steered, tokenize, latent_shape, config.seed)
 
 
 @torch.no_grad()
@@ -203,7 +204,7 @@ def _digest(module: torch.nn.Module) -> str:
 
 def _origin(config: TrainConfig, stage: StageConfig, parts: Parts) -> dict[str, str]:
     """What a stage's result depends on: what is configured, but for how long and how often, and the weights so far."""
-    told = {"seed": config.seed, "precision": config.precision, "weights at the start": _digest(parts)}
+    origin = {"seed": config.seed, "precision": config.precision, "weights at the start": _digest(parts)}
     for where, part, free in (("model", config.model, ()), ("data", config.data, FREE_DATA), ("stage", stage, FREE)):
-        told |= {f"{where}: {name}": value for name, value in asdict(part).items() if name not in free}
-    return {name: repr(value) for name, value in told.items()}
+        origin |= {f"{where}: {name}": value for name, value in asdict(part).items() if name not in free}
+    return {name: repr(value) for name, value in origin.items()}

@@ -12,7 +12,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from ..files.contact_sheet import contact_sheet
 from ..model.diffusers_host import LiftedUNet
-from ..sampling import sample
+from ..sampling import published_scheduler, sample
 from .config import TrainConfig
 from .examples import TrainingExamples, collate
 from .losses import StageLoss
@@ -61,12 +61,11 @@ def write_samples(
         latents = sample(
             denoiser,
             noise,
+            published_scheduler(STEPS, config.model.prediction),
             loss.text(batch["text"]),
             loss.text(nothing),
-            steps=STEPS,
             guidance_scale=GUIDANCE_SCALE,
             cameras=cameras,
-            prediction=config.model.prediction,
         )
         rows.append(model.to_pictures(latents))
         example = examples.dataset[0, row]

@@ -30,7 +30,8 @@ def untrained_parts(data: DataConfig, prediction: str, seed: int) -> Parts:
     def make() -> Parts:
         words = len(tokenizer.vocabulary)
         model = ImageModel(unet(), Autoencoder(AUTOENCODER), text_encoder(words), tokenizer, prediction)
-        return Parts(model, Lift(TINY), steered_by(data, tokenizer.digest))
+        motion = Lift(TINY.backbone, TINY.motion)
+        return Parts(model, motion, TINY.encoder, steered_by(data, tokenizer.digest))
 
     parts = initialized(make, seed)
     _start_at_home(parts.motion)
@@ -57,8 +58,8 @@ def text_encoder(vocabulary: int) -> CLIPTextModel:
     """A CLIP text encoder of two layers."""
     config = CLIPTextConfig(
         vocab_size=vocabulary,
-        hidden_size=TINY.text_width,
-        intermediate_size=4 * TINY.text_width,
+        hidden_size=TINY.backbone.text_width,
+        intermediate_size=4 * TINY.backbone.text_width,
         num_hidden_layers=2,
         num_attention_heads=4,
         max_position_embeddings=WORDS_OF_A_TEXT,
@@ -78,10 +79,10 @@ def unet() -> UNet2DConditionModel:
     return UNet2DConditionModel(
         in_channels=AUTOENCODER.latent_channels,
         out_channels=AUTOENCODER.latent_channels,
-        block_out_channels=TINY.channels,
-        layers_per_block=TINY.down_sites,
+        block_out_channels=TINY.backbone.widths,
+        layers_per_block=1,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        cross_attention_dim=TINY.text_width,
-        attention_head_dim=TINY.heads,
+        cross_attention_dim=TINY.backbone.text_width,
+        attention_head_dim=TINY.motion.heads,
     )

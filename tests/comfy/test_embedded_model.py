@@ -216,7 +216,7 @@ def test_the_stock_sampler_starts_sweeps_from_shared_noise(sd15, starts):
     assert torch.equal(latents(sd15, custom), whole)
     noise = torch.randn(4, 16, 16, 24, generator=torch.Generator().manual_seed(SAMPLING["seed"]))
     larger = torch.tensor([[24, 24 + 46 / 3, 24 + 92 / 3, 70]], dtype=torch.float64) / 24
-    shared = sweep_noise(noise, larger, TINY.own_noise)
+    shared = sweep_noise(noise, larger, TINY.motion.own_noise)
     assert len(starts) == 2
     assert all(torch.allclose(start, shared, atol=1e-6) for start in starts)
 

@@ -33,7 +33,7 @@ BOTH = "focal_length+shutter_speed"
 
 def put_adapter(comfy, name, steering, architecture):
     """A random adapter in ComfyUI's folder, and its file."""
-    made = random_(CameraAdapter.untrained(steering, architecture), 9)
+    made = random_(CameraAdapter.untrained(steering, architecture.backbone, architecture.encoder), 9)
     file = CameraFile(steering, architecture, made.encoder.state_dict(), made.merges.state_dict(), FRAMES)
     save_camera_adapter(comfy.model_folder("genphoto") / name, file)
     return file

@@ -5,9 +5,8 @@ import logging
 import pytest
 import torch
 
-from genphoto.model.camera_encoder import DifferentialCameraEncoder
-from genphoto.model.config import Architecture
-from genphoto.model.lift import CameraMerges
+from genphoto.checkpoint.flat_sizes import FlatSizes
+from genphoto.checkpoint.layout import make_encoder, make_merges
 
 from .tiny_sd15 import (  # noqa: F401
     BLUR,
@@ -399,8 +398,8 @@ def released(encoder, merges):
 
 
 def test_a_released_adapter_is_taken_for_the_setting_of_the_sweep(sd15, caplog):
-    sizes = Architecture(channels=(32, 64))  # pictures of 256 x 384 and text of width 768: files do not tell
-    encoder, merges = (random_(make(sizes), 6).state_dict() for make in (DifferentialCameraEncoder, CameraMerges))
+    sizes = FlatSizes((32, 64)).architecture()  # pictures of 256 x 384 and text of width 768: files do not tell
+    encoder, merges = (random_(make(sizes), 6).state_dict() for make in (make_encoder, make_merges))
     torch.save(released(encoder, merges), sd15.model_folder("genphoto") / "checkpoint-shutter_speed.ckpt")
     OBJECTS["CLIP", "768"] = clip(768)
     graph = prompt()

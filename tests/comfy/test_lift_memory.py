@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from genphoto.model.camera_encoder import DifferentialCameraEncoder
+from genphoto.checkpoint.layout import make_encoder
 from genphoto.model.config import PUBLISHED, TINY
 
 from .tiny_sd15 import (  # noqa: F401
@@ -84,8 +84,8 @@ class Peak(TorchDispatchMode):
 @pytest.mark.parametrize("architecture", [PUBLISHED, TINY, ARCHITECTURE])
 def test_the_memory_of_the_camera_encoder_is_known(sd15, architecture):
     with torch.device("meta"):
-        encoder = DifferentialCameraEncoder(architecture)
-        embedding = torch.empty(1, 6, 2, *architecture.embedding_size)
+        encoder = make_encoder(architecture)
+        embedding = torch.empty(1, 6, 2, *architecture.encoder.embedding_size)
     with torch.no_grad(), Peak([*encoder.state_dict().values(), embedding]) as peak:
         encoder(embedding)
     assert 0 < peak.bytes < sd15.module("nodes.camera_condition").WORKING_SET * embedding.nbytes
@@ -102,7 +102,7 @@ def test_the_memory_of_the_camera_encoder_is_free_before_it_loads(sd15, monkeypa
 
     monkeypatch.setattr(management, "load_models_gpu", watched)
     run(sd15, prompt())
-    height, width = ARCHITECTURE.embedding_size
+    height, width = ARCHITECTURE.encoder.embedding_size
     embedding = 4 * 6 * FRAMES * height * width  # bytes
     assert asked["DifferentialCameraEncoder"] == sd15.module("nodes.camera_condition").WORKING_SET * embedding
 

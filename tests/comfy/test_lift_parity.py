@@ -3,9 +3,11 @@
 All weights come in the released layout through the readers that artists use; only the start noise is handed in.
 """
 
+import numpy as np
 import pytest
 import torch
 
+from ..golden import lift as lift_golden
 from ..golden.lift import CHANNELS, camera_checkpoint, frames, golden, noise, weights
 from ..golden.lift.rule import rule_weight
 from . import tiny_sd15
@@ -87,6 +89,22 @@ def test_a_trajectory_of_25_steps_through_the_lifted_sampler(comfy, lifted, came
         "LiftedT2VSampler", model=lifted, camera=camera, strength=1.0, width=128, height=64, **sampling
     )
     assert_is_the_trajectory(latent)
+
+
+def test_painting_over_a_part_is_that_of_the_library(comfy, lifted, camera, sampling):
+    """By euler, which is DDIM in other words; ComfyUI's "ddim" draws the noise of what the mask keeps once more."""
+    import nodes
+
+    steered = comfy.module("nodes.lift_host").apply_camera(lifted, camera)
+    given = {"samples": lift_golden.original() / 0.18215, "noise_mask": lift_golden.mask()}
+    with torch.inference_mode():
+        options = sampling | lift_golden.PAINTING | {"sampler_name": "euler"}
+        (latent,) = nodes.KSampler().sample(steered, latent_image=given, **options)
+    truth = torch.from_numpy(np.load(lift_golden.PAINTED))
+    made = latent["samples"] * 0.18215
+    assert (made - truth).norm() / truth.norm() < 1e-5
+    kept = (lift_golden.mask() == 0).expand_as(made)
+    assert torch.allclose(made[kept], lift_golden.original()[kept], atol=1e-5)
 
 
 @pytest.fixture(scope="module")

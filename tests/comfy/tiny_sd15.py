@@ -10,14 +10,13 @@ from safetensors.torch import save_file
 
 from genphoto.camera.settings import setting_named
 from genphoto.checkpoint import CameraFile, MotionFile, save_camera_adapter, save_motion_module
-from genphoto.model.camera_encoder import DifferentialCameraEncoder
-from genphoto.model.config import Architecture
-from genphoto.model.lift import CameraMerges, Lift
+from genphoto.checkpoint.flat_sizes import FlatSizes
+from genphoto.checkpoint.layout import make_encoder, make_lift, make_merges
 from genphoto.model.steering import Steering
 
 from .base_camera import BASE_CAMERA
 
-ARCHITECTURE = Architecture(channels=(32, 64), image_size=(64, 96), text_width=64)
+ARCHITECTURE = FlatSizes((32, 64), image_size=(64, 96), text_width=64).architecture()
 MOTION = "tiny_motion.safetensors"
 ZOOM, BLUR, SHUTTER = (f"tiny_{setting}.safetensors" for setting in ("focal_length", "bokeh", "shutter_speed"))
 FRAMES = 5
@@ -88,7 +87,7 @@ def clip(width=64):
 
 def adapter(setting, seed=4):
     """A camera adapter of that setting."""
-    encoder, merges = (random_(make(ARCHITECTURE), seed) for make in (DifferentialCameraEncoder, CameraMerges))
+    encoder, merges = (random_(make(ARCHITECTURE), seed) for make in (make_encoder, make_merges))
     steering = Steering((setting_named(setting),), "published")
     return CameraFile(steering, ARCHITECTURE, encoder.state_dict(), merges.state_dict(), FRAMES)
 
@@ -99,7 +98,7 @@ def install(comfy):
 
     save_motion_module(
         comfy.model_folder("animatediff_models") / MOTION,
-        MotionFile(ARCHITECTURE, random_(Lift(ARCHITECTURE), 3).state_dict()),
+        MotionFile(ARCHITECTURE, random_(make_lift(ARCHITECTURE), 3).state_dict()),
     )
     for seed, name in enumerate((ZOOM, BLUR, SHUTTER), 4):
         save_camera_adapter(comfy.model_folder("genphoto") / name, adapter(name[5:-12], seed))

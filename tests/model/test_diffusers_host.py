@@ -2,7 +2,8 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 
-from genphoto.model.config import PUBLISHED, Architecture
+from genphoto.model.backbone import unet_backbone
+from genphoto.model.config import PUBLISHED, MotionSizes
 from genphoto.model.diffusers_host import LiftedUNet, merge_image_lora
 from genphoto.model.lift import ActiveCamera, CameraMerges, Lift
 
@@ -29,12 +30,16 @@ def unet_of(channels=(32, 64), text_width=32, seed=0):
     )
 
 
-def architecture_of(channels=(32, 64)):
-    return Architecture(channels=channels, heads=4, image_size=(64, 96), text_width=32)
+def backbone_with(channels=(32, 64)):
+    return unet_backbone(channels, text_width=32)
+
+
+def lift_for(channels=(32, 64), kind=Lift):
+    return kind(backbone_with(channels), MotionSizes(heads=4))
 
 
 def lifted_unet(channels=(32, 64)):
-    return LiftedUNet(unet_of(channels), random_(Lift(architecture_of(channels))))
+    return LiftedUNet(unet_of(channels), random_(lift_for(channels)))
 
 
 def camera_of(frames=5, sweeps=1, seed=1, strength=1.0, channels=(32, 64), grad=False):
@@ -43,7 +48,7 @@ def camera_of(frames=5, sweeps=1, seed=1, strength=1.0, channels=(32, 64), grad=
         torch.randn(sweeps, frames, width, 8 >> level, 12 >> level, generator=generator).requires_grad_(grad)
         for level, width in enumerate(channels)
     ]
-    return ActiveCamera(random_(CameraMerges(architecture_of(channels))), features, strength)
+    return ActiveCamera(random_(CameraMerges(backbone_with(channels))), features, strength)
 
 
 def inputs(frames=5, sweeps=1, seed=2):
@@ -77,8 +82,8 @@ def test_the_lift_changes_the_prediction_and_leaves_the_unet_as_it_was(lifted):
 @pytest.mark.parametrize("channels", [(32,), (32, 64), (32, 64, 64)])
 @torch.no_grad()
 def test_motion_modules_of_zero_output_are_the_bare_unet(channels):
-    lift = random_(Lift(architecture_of(channels)))
-    for site, _ in lift.architecture.sites:
+    lift = random_(lift_for(channels))
+    for site, _ in lift.backbone.sites:
         torch.nn.init.zeros_(lift.at(site).proj_out.weight)
         torch.nn.init.zeros_(lift.at(site).proj_out.bias)
     unet = unet_of(channels)
@@ -95,7 +100,7 @@ def test_every_site_gets_its_own_module_before_the_sampler_of_the_block(lifted):
             return x
 
     seen = []
-    LiftedUNet(lifted.unet, Recorder(architecture_of()))(*inputs())
+    LiftedUNet(lifted.unet, lift_for(kind=Recorder))(*inputs())
     fine, coarse = (32, 8, 12), (64, 4, 6)
     assert seen == [
         *[("down.0.0", fine), ("down.0.1", fine), ("down.1.0", coarse), ("down.1.1", coarse)],
@@ -139,13 +144,13 @@ def test_hooks_are_gone_after_an_error(lifted):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        LiftedUNet(lifted.unet, Failing(architecture_of()))(*inputs())
+        LiftedUNet(lifted.unet, lift_for(kind=Failing))(*inputs())
     assert hooks(lifted.unet) == 0
 
 
 @torch.no_grad()
 def test_two_lifts_share_a_unet(lifted):
-    other = LiftedUNet(lifted.unet, random_(Lift(architecture_of()), seed=7))
+    other = LiftedUNet(lifted.unet, random_(lift_for(), seed=7))
     first = lifted(*inputs())
     assert (other(*inputs()) - first).abs().max() > 1e-2
     assert torch.equal(lifted(*inputs()), first)
@@ -200,7 +205,7 @@ def test_gradient_checkpointing_of_the_unet_repeats_the_lift_as_well():
 )
 def test_a_unet_of_other_sizes_is_refused(channels, text_width, found):
     with pytest.raises(ValueError, match=f"Expected: levels of width 32, 64 with 2, 2 .*Found: .*{found}"):
-        LiftedUNet(unet_of(channels, text_width), Lift(architecture_of()))
+        LiftedUNet(unet_of(channels, text_width), lift_for())
 
 
 def test_sdxl_is_refused_by_name():
@@ -211,7 +216,7 @@ def test_sdxl_is_refused_by_name():
             up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
             cross_attention_dim=2048,
         )
-        lift = Lift(PUBLISHED)
+        lift = Lift(PUBLISHED.backbone, PUBLISHED.motion)
     with pytest.raises(ValueError, match=r"Found: levels of width 320, 640, 1280 with .* 2048\. .* SD 1\.5 .* SDXL"):
         LiftedUNet(unet, lift)
 

@@ -3,49 +3,52 @@ from itertools import pairwise
 import pytest
 import torch
 
+from genphoto.model.backbone import unet_backbone
 from genphoto.model.camera_encoder import DifferentialCameraEncoder
-from genphoto.model.config import PUBLISHED, Architecture
+from genphoto.model.config import PUBLISHED, EncoderSizes, MotionSizes
 from genphoto.model.lift import ActiveCamera, CameraMerges, Lift
 from genphoto.model.temporal import attention, fused_attention, over_windows, windows
 
 from ..random_weights import random_
 
-TINY = Architecture(channels=(32, 64), heads=4, image_size=(64, 96))
+TINY, SIZES = unet_backbone((32, 64)), MotionSizes(heads=4)
 
 
 @pytest.fixture
 def lift():
-    return random_(Lift(TINY))
+    return random_(Lift(TINY, SIZES))
 
 
 def features(frames=5, sweeps=1, seed=1):
     generator = torch.Generator().manual_seed(seed)
     return [
         torch.randn(sweeps, frames, channels, 8 >> level, 12 >> level, generator=generator)
-        for level, channels in enumerate(TINY.channels)
+        for level, channels in enumerate(TINY.widths)
     ]
 
 
 def hidden(frames=5, sequences=1, level=0, seed=2):
     generator = torch.Generator().manual_seed(seed)
-    return torch.randn(sequences * frames, TINY.channels[level], 8 >> level, 12 >> level, generator=generator)
+    return torch.randn(sequences * frames, TINY.widths[level], 8 >> level, 12 >> level, generator=generator)
 
 
 def test_the_published_size_has_the_released_parameter_counts():
     """FORMATS: 418.3 M motion modules (with position codes), 18.96 M merges, 199.4 M encoder."""
     with torch.device("meta"):
-        counts = [
-            sum(t.numel() for t in module(PUBLISHED).state_dict().values())
-            for module in (Lift, CameraMerges, DifferentialCameraEncoder)
-        ]
+        modules = (
+            Lift(PUBLISHED.backbone, PUBLISHED.motion),
+            CameraMerges(PUBLISHED.backbone),
+            DifferentialCameraEncoder(PUBLISHED.backbone, PUBLISHED.encoder),
+        )
+        counts = [sum(t.numel() for t in module.state_dict().values()) for module in modules]
     assert [round(c / 1e6, 1) for c in counts] == [418.3, 19.0, 199.4]
 
 
 def test_sites_are_twenty_at_the_published_size():
-    assert len(PUBLISHED.sites) == 20
-    assert PUBLISHED.sites[0] == ("down.0.0", 0)
-    assert PUBLISHED.sites[8] == ("up.0.0", 3)
-    assert PUBLISHED.sites[-1] == ("up.3.2", 0)
+    assert len(PUBLISHED.backbone.sites) == 20
+    assert PUBLISHED.backbone.sites[0] == ("down.0.0", 0)
+    assert PUBLISHED.backbone.sites[8] == ("up.0.0", 3)
+    assert PUBLISHED.backbone.sites[-1] == ("up.3.2", 0)
 
 
 @pytest.mark.parametrize("strength", [0, 0.0])
@@ -121,7 +124,7 @@ def test_windows_of_a_framewise_map_show_no_seams():
 
 @pytest.mark.parametrize("frames", [2, 3, 16, 17, 40])
 def test_any_number_of_frames(lift, frames):
-    encoder = random_(DifferentialCameraEncoder(TINY))
+    encoder = random_(DifferentialCameraEncoder(TINY, EncoderSizes(heads=4, image_size=(64, 96))))
     made = encoder(torch.randn(1, 6, frames, 64, 96))
     assert [tuple(f.shape) for f in made] == [(1, frames, 32, 8, 12), (1, frames, 64, 4, 6)]
     out = lift("down.0.0", hidden(frames=frames), frames, [ActiveCamera(random_(CameraMerges(TINY)), made)])
@@ -154,7 +157,7 @@ def test_long_sweeps_are_cross_faded_windows(lift):
     made = lift("down.0.0", x, 24, [camera]) - x
     early = lift("down.0.0", x[:16], range(16), [camera]) - x[:16]
     late = lift("down.0.0", x[8:], range(8, 24), [camera]) - x[8:]
-    assert module.longest == 16
+    assert module.window == 16
     assert torch.allclose(made[:8], early[:8], atol=1e-5)
     assert torch.allclose(made[16:], late[8:], atol=1e-5)
     fade = [min(i + 1, 16 - i) for i in range(16)]
@@ -180,12 +183,6 @@ def test_the_fused_kernel_in_batches_is_the_attention_of_the_cpu(batch):
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_stays_close(lift, dtype):
     exact = lift("down.0.0", hidden(), 5)
-    half = random_(Lift(TINY)).to(dtype)("down.0.0", hidden().to(dtype), 5)
+    half = random_(Lift(TINY, SIZES)).to(dtype)("down.0.0", hidden().to(dtype), 5)
     assert half.dtype == dtype
     assert (half.float() - exact).norm() / exact.norm() < 0.02
-
-
-def test_architecture_round_trips():
-    assert Architecture.from_dict(TINY.to_dict()) == TINY
-    with pytest.raises(ValueError, match="needs a newer GenPhoto"):
-        Architecture.from_dict({"depth": 3})

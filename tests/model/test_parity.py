@@ -4,6 +4,7 @@ The reference against itself in float64, or on another number of threads: 3.8e-6
 in the features, 3.4e-6 relative after 25 steps.
 """
 
+import numpy as np
 import pytest
 import torch
 from diffusers import UNet2DConditionModel
@@ -16,8 +17,9 @@ from genphoto.model.differential import camera_embedding
 from genphoto.model.diffusers_host import LiftedUNet, merge_image_lora
 from genphoto.model.lift import ActiveCamera
 from genphoto.model.steering import Steering
-from genphoto.sampling import sample
+from genphoto.sampling import noised, published_scheduler, sample
 
+from ..golden import lift as lift_golden
 from ..golden.lift import UNET_CONFIG, camera_checkpoint, frames, golden, noise, weights
 from ..golden.lift.rule import rule_noise, rule_weight
 
@@ -133,10 +135,31 @@ def test_predicted_noise_of_two_sweeps_in_a_guided_batch(unets, adapters):
 
 def test_a_trajectory_of_25_steps(unets, adapters):
     start = frames(noise("start", SIZE))
-    made = sample(
-        unets[True], start, noise("text0", TEXT), noise("uncond", TEXT), cameras=[camera(adapters, "embedding0")]
-    )
+    scheduler = published_scheduler(25)
+    cameras = [camera(adapters, "embedding0")]
+    made = sample(unets[True], start, scheduler, noise("text0", TEXT), noise("uncond", TEXT), cameras=cameras)
     truth = frames(golden("trajectory.after_step_24"))
+    assert (made - truth).norm() / truth.norm() < 1e-5
+
+
+def test_painting_over_a_part_is_as_in_comfyui(unets, adapters):
+    """To make the file anew, delete it and run this test: it writes and fails."""
+    scheduler = published_scheduler(**lift_golden.PAINTING)
+    original, mask = lift_golden.original(), lift_golden.mask()
+    made = sample(
+        unets[True],
+        noised(original, frames(noise("start", SIZE)), scheduler),
+        scheduler,
+        noise("text0", TEXT),
+        noise("uncond", TEXT),
+        cameras=[camera(adapters, "embedding0")],
+        mask=mask,
+        original=original,
+    )
+    if not lift_golden.PAINTED.exists():
+        np.save(lift_golden.PAINTED, made.numpy())
+        pytest.fail(f"wrote {lift_golden.PAINTED}")
+    truth = torch.from_numpy(np.load(lift_golden.PAINTED))
     assert (made - truth).norm() / truth.norm() < 1e-5
 
 
@@ -149,7 +172,7 @@ def test_the_steps_of_ddim(steps):
 
     empty = torch.zeros(TEXT)
     start = frames(torch.from_numpy(rule_noise("ddim/start", SIZE)))
-    made = sample(denoise, start, empty, empty, steps=steps)
+    made = sample(denoise, start, published_scheduler(steps), empty, empty)
     assert error(made, f"ddim_fake.{steps}") < 1e-5
 
 

@@ -23,7 +23,7 @@ def question(sweep, *names, variant="physical"):
 
 
 def concerns(sweep, *names, variant="physical"):
-    return steering(*names, variant=variant).concerns(sweep, PUBLISHED.encoder_positions)
+    return steering(*names, variant=variant).concerns(sweep, PUBLISHED.encoder.positions)
 
 
 def test_settings_are_asked_together():

@@ -278,7 +278,7 @@ def test_pictures_during_training_have_words_and_camera(tmp_path, cache, monkeyp
     """Whatever the stage drops: their captions stand below them."""
     asked = []
 
-    def sample(denoiser, noise, text, nothing, cameras, **options):
+    def sample(denoiser, noise, scheduler, text, nothing, cameras, **options):
         asked.append((torch.equal(text, nothing), len(cameras)))
         return torch.zeros_like(noise)
 

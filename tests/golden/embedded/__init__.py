@@ -16,16 +16,15 @@ from genphoto.checkpoint import (
     save_tiny_model,
     text_weights,
 )
+from genphoto.checkpoint.flat_sizes import FlatSizes
+from genphoto.checkpoint.layout import make_encoder, make_lift, make_merges
 from genphoto.model.autoencoder import Autoencoder, AutoencoderSizes
-from genphoto.model.camera_encoder import DifferentialCameraEncoder
-from genphoto.model.config import Architecture
-from genphoto.model.lift import CameraMerges, Lift
 from genphoto.model.steering import Steering
 from genphoto.model.words import WordTokenizer
 
 from ..lift.rule import rule_weight
 
-ARCHITECTURE = Architecture(
+ARCHITECTURE = FlatSizes(
     channels=(32, 64),
     heads=4,
     down_sites=1,
@@ -36,7 +35,7 @@ ARCHITECTURE = Architecture(
     text_width=32,
     embedding_downscale=2,
     own_noise=30,
-)
+).architecture()
 UNET = {
     "in_channels": 16,
     "out_channels": 16,
@@ -87,8 +86,8 @@ def write(unet, model_folder, motion_folder, camera_folder):
     }
     save_tiny_model(model_folder / MODEL, TinyModelFile(UNET, TEXT, sizes, TOKENIZER, "v_prediction", weights))
     lift, encoder, merges = (
-        by_rule(make(ARCHITECTURE).state_dict(), make.__name__)
-        for make in (Lift, DifferentialCameraEncoder, CameraMerges)
+        by_rule(module.state_dict(), type(module).__name__)
+        for module in (make_lift(ARCHITECTURE), make_encoder(ARCHITECTURE), make_merges(ARCHITECTURE))
     )
     save_motion_module(motion_folder / MOTION, MotionFile(ARCHITECTURE, lift))
     steering = Steering((setting_named("focal_length"),), "physical")

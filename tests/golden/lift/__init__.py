@@ -10,6 +10,8 @@ from .rule import rule_noise, rule_weights
 
 CHANNELS = (32, 64, 96, 96)
 GOLDENS = Path(__file__).parent / "goldens.npz"
+PAINTED = Path(__file__).parent / "painted.npy"
+PAINTING = {"steps": 10, "denoise": 0.5}
 UNET_CONFIG = {
     "block_out_channels": CHANNELS,
     "cross_attention_dim": 768,
@@ -23,6 +25,19 @@ def golden(name: str) -> torch.Tensor:
     """A result of the reference."""
     with np.load(GOLDENS) as goldens:
         return torch.from_numpy(goldens[name])
+
+
+def original() -> torch.Tensor:
+    """What is painted over: clean latents (5,4,8,16)."""
+    return frames(noise("original", (1, 4, 5, 8, 16)))
+
+
+def mask() -> torch.Tensor:
+    """Where it is painted over (5,1,8,16): the right of all frames, half of the lower second."""
+    mask = torch.zeros(5, 1, 8, 16)
+    mask[..., 6:] = 1
+    mask[1, :, 4:] = 0.5
+    return mask
 
 
 def frames(latents: torch.Tensor) -> torch.Tensor:
