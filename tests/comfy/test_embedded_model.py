@@ -397,7 +397,7 @@ def test_frames_are_those_of_the_command_line(sd15, golden, sampler):
         (positive,), (negative,) = (
             nodes.CLIPTextEncode().encode(clip, text) for text in (embedded.SCENE, embedded.NEGATIVE)
         )
-        height, width = embedded.ARCHITECTURE.image_size
+        height, width = embedded.ARCHITECTURE.encoder.image_size
         inputs = {
             "positive": positive,
             "negative": negative,
