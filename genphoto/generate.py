@@ -78,8 +78,7 @@ class SweepGenerator:
         """
         for concern in self.concerns(sweep):
             log.warning("%s", concern)
-        sizes = self.adapter.sizes
-        height, width = checked_size(size or sizes.image_size, self.adapter.backbone, sizes)
+        height, width = checked_size(size, self.adapter.backbone, self.adapter.sizes)
         question = self.adapter.question(sweep)
         camera = self.camera(question, strength)
         negative_text, text = self.encode_text([negative, scene]).split(1)
@@ -123,8 +122,13 @@ class SweepGenerator:
         return self.image_model.hidden_states(self.image_model.tokenize(texts))
 
 
-def checked_size(size: tuple[int, int], backbone: Backbone, encoder: EncoderSizes) -> tuple[int, int]:
-    """`size` (height, width) [px], or a ValueError where it is not a whole number of latents."""
+def checked_size(size: tuple[int, int] | None, backbone: Backbone, encoder: EncoderSizes) -> tuple[int, int]:
+    """`size` (height, width) [px], by default that of the training.
+
+    Raises:
+        ValueError: it is not a whole number of latents.
+    """
+    size = size or encoder.image_size
     if any(n <= 0 or n % backbone.downscale for n in size):
         height, width = size
         raise ValueError(

@@ -147,8 +147,8 @@ def generate_files(args: argparse.Namespace) -> None:
 def _require_files(args: argparse.Namespace) -> None:
     paths = {option: getattr(args, option) for option in FILES}
     if lacking := [option for option in NEEDED if paths[option] is None]:
-        wanted = "; ".join(f"--{option}: {FILES[option][0]}, from {FILES[option][1]}" for option in lacking)
-        raise ValueError(f"generate needs weights that are not given. {wanted}.")
+        sources = "; ".join(f"--{option}: {FILES[option][0]}, from {FILES[option][1]}" for option in lacking)
+        raise ValueError(f"generate needs weights that are not given. {sources}.")
     for option, path in paths.items():
         if path is not None and not path.exists():
             what, where = FILES[option]
@@ -158,16 +158,14 @@ def _require_files(args: argparse.Namespace) -> None:
 
 
 def _generator(args: argparse.Namespace, sweep: CameraSweep, device: str):
-    """The smaller files first: what does not fit is found before gigabytes are read."""
+    """The smaller files first: what does not fit is refused before gigabytes are read."""
     camera = _camera_file(args.camera, sweep)
     _libraries()
     from ..generate import checked_size
     from ..image_model import load_image_model, unet_of
     from ..model.diffusers_host import merge_image_lora
 
-    checked_size(
-        args.size or camera.architecture.encoder.image_size, camera.architecture.backbone, camera.architecture.encoder
-    )
+    checked_size(args.size, camera.architecture.backbone, camera.architecture.encoder)
     lora = checkpoint.image_lora(checkpoint.load(args.lora)[0], args.lora.name) if args.lora else None
     motion = checkpoint.motion_module(*checkpoint.load(args.motion), args.motion.name)
     image_model = load_image_model(args.base, args.unet, args.config)
@@ -186,15 +184,12 @@ def _embedded_generator(args: argparse.Namespace, sweep: CameraSweep, device: st
         raise ValueError(f"The embedded model knows no {setting.label.lower()}. It knows: {known}.")
     camera = _camera_file(path, sweep)
     file = load_tiny_model()
-    file.tokenizer([args.scene, args.negative])  # unknown words are found before anything is built
+    file.tokenizer([args.scene, args.negative])  # unknown words are refused before anything is built
     _libraries()
     from ..generate import checked_size
     from ..image_model import tiny_image_model
 
-    checked_size(
-        args.size or camera.architecture.encoder.image_size, camera.architecture.backbone, camera.architecture.encoder
-    )
-    height, width = args.size or camera.architecture.encoder.image_size
+    height, width = checked_size(args.size, camera.architecture.backbone, camera.architecture.encoder)
     far = file.sampling.departures(width, height, _guidance_scale(args.cfg, embedded=True))
     for concern in file.sampling.concerns(far):
         log.warning("%s", concern)
@@ -233,9 +228,9 @@ def _libraries() -> None:
         library.utils.logging.disable_progress_bar()
 
 
-def _guidance_scale(wanted: float | None, embedded: bool) -> float:
-    if wanted is not None:
-        return wanted
+def _guidance_scale(chosen: float | None, embedded: bool) -> float:
+    if chosen is not None:
+        return chosen
     return GUIDANCE_SCALE if embedded else PUBLISHED_GUIDANCE_SCALE
 
 
