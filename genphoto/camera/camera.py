@@ -19,6 +19,7 @@ LIMITS = {
     "iso": ("ISO", 25.0, 1e7),
     "color_temperature_k": ("K", MIN_KELVIN, MAX_KELVIN),
     "tint_duv": ("Duv", -MAX_TINT_DUV, MAX_TINT_DUV),
+    "vignetting_ev": ("EV", 0.0, 8.0),
 }
 SHARP_F_NUMBER = 64.0  # a photograph taken at this or a higher f-number counts as sharp from front to back
 PARTS = {"sensor": Sensor, "aperture": Aperture}
@@ -39,6 +40,7 @@ class Camera:
         iso: exposure index, from the sensor's base ISO up: it amplifies, it does not collect light.
         color_temperature_k: correlated color temperature of the light [K].
         tint_duv: distance of the light from the Planckian locus [Duv], + is greener.
+        vignetting_ev: light that the lens loses in the corners of the frame [EV].
         sensor: format and electronics; a `Sensor` or the name of a preset.
         aperture: shape of the iris.
     """
@@ -50,6 +52,7 @@ class Camera:
     iso: float = 100.0
     color_temperature_k: float = 6504.0
     tint_duv: float = 0.0
+    vignetting_ev: float = 0.0
     sensor: Sensor = field(default_factory=lambda: sensor_named("full-frame"))
     aperture: Aperture = field(default_factory=Aperture)
 

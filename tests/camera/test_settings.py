@@ -158,5 +158,5 @@ def test_a_setting_travels_between_processes_by_its_name(setting):
 
 
 def test_a_setting_that_nobody_knows_by_name_does_not_travel():
-    with pytest.raises(pickle.PicklingError, match="'tint' is not one of SETTINGS"):
+    with pytest.raises(pickle.PicklingError, match=f"'{SETTINGS[-1].name}' is not one of SETTINGS"):
         pickle.dumps(replace(SETTINGS[-1], prefix=""))

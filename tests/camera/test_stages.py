@@ -45,6 +45,7 @@ def acting(shot):
         ({"iso": 800}, {"exposure"}),
         ({"color_temperature_k": 3000}, {"exposure", "balance"}),
         ({"tint_duv": 0.01}, {"exposure", "balance"}),
+        ({"vignetting_ev": 1.0}, {"exposure", "vignetting"}),
         ({"focal_length_mm": 100}, {"exposure", "geometry"}),
         ({"f_number": 2.8}, {"exposure", "lens"}),
         ({"focus_distance_m": 1.0}, {"exposure", "lens"}),
@@ -71,7 +72,7 @@ def test_names_of_stages_differ():
     assert len({stage.name for stage in STAGES}) == len(STAGES)
 
 
-CHANGED = replace(TAKEN, exposure_time_s=0.3, color_temperature_k=4500, tint_duv=0.005)
+CHANGED = replace(TAKEN, exposure_time_s=0.3, color_temperature_k=4500, tint_duv=0.005, vignetting_ev=1.5)
 
 
 @pytest.mark.parametrize("stage", [s for s in PIXEL_STAGES if s.undo], ids=lambda stage: stage.name)

@@ -60,7 +60,14 @@ def test_frozen_shuffled_and_changing_sequences_are_called_that(sequence, quanti
 
 
 # Largest deviation of what was not asked for: zoom [x], blur [px or K], exposure [EV], color [mired], tint [Duv].
-CROSS_TALK = {"zoom": 0.005, "blur": 0.5, "exposure": 0.01, "color_temperature": 0.5, "tint": 0.0005}
+CROSS_TALK = {
+    "zoom": 0.005,
+    "blur": 0.5,
+    "exposure": 0.01,
+    "color_temperature": 0.5,
+    "tint": 0.0005,
+    "vignetting": 0.02,
+}
 
 
 @pytest.mark.parametrize("quantity", SWEEPS)

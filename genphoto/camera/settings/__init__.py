@@ -14,6 +14,7 @@ from .color_temperature import COLOR_TEMPERATURE
 from .focal_length import FOCAL_LENGTH
 from .shutter_speed import SHUTTER_SPEED
 from .tint import TINT
+from .vignetting import VIGNETTING
 
 SETTINGS: tuple[CameraSetting, ...] = (
     FOCAL_LENGTH,
@@ -22,6 +23,7 @@ SETTINGS: tuple[CameraSetting, ...] = (
     SHUTTER_SPEED,
     COLOR_TEMPERATURE,
     TINT,
+    VIGNETTING,
 )
 
 

@@ -8,5 +8,6 @@ from .geometry import GEOMETRY
 from .lens import LENS
 from .readout import EXPOSURE, READOUT
 from .stage import FrameStage, PixelStage
+from .vignetting import VIGNETTING
 
-STAGES: tuple[FrameStage | PixelStage, ...] = (GEOMETRY, LENS, EXPOSURE, READOUT, BALANCE)
+STAGES: tuple[FrameStage | PixelStage, ...] = (GEOMETRY, LENS, VIGNETTING, EXPOSURE, READOUT, BALANCE)

@@ -9,6 +9,7 @@ from .blur import BLUR
 from .color_temperature import COLOR_TEMPERATURE
 from .exposure import EXPOSURE
 from .tint import TINT
+from .vignetting import VIGNETTING
 from .zoom import ZOOM
 
-QUANTITIES: tuple[Quantity, ...] = (ZOOM, BLUR, EXPOSURE, COLOR_TEMPERATURE, TINT)
+QUANTITIES: tuple[Quantity, ...] = (ZOOM, BLUR, VIGNETTING, EXPOSURE, COLOR_TEMPERATURE, TINT)
