@@ -1,11 +1,13 @@
 """The frames with which ../tests/comfy/test_embedded_model.py compares ComfyUI's are those of SweepGenerator."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from diffusers import UNet2DConditionModel
 
+from genphoto.camera.settings import SETTINGS
 from genphoto.camera.sweep import CameraSweep
 from genphoto.checkpoint import build_camera, build_lift, camera_adapter, load, motion_module
 from genphoto.checkpoint.disk import save
@@ -24,7 +26,7 @@ def frames(request, tmp_path, monkeypatch):
     embedded.write(UNet2DConditionModel.from_config(embedded.UNET).state_dict(), folder, folder, folder)
     if "0.1" in request.param:
         without_vocabulary(folder / embedded.MODEL)
-        monkeypatch.setattr(words, "CAMERA_WORDS", ("apex", *words.CAMERA_WORDS))
+        monkeypatch.setattr(words, "SETTINGS", (replace(SETTINGS[0], prompt=lambda value: "<apex: 1>"), *SETTINGS))
     model = tiny_image_model(load_tiny_model(folder / embedded.MODEL))
     lift = build_lift(motion_module(*load(folder / embedded.MOTION), embedded.MOTION))
     camera = camera_adapter(*load(folder / embedded.CAMERA), embedded.CAMERA)

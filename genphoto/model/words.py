@@ -12,22 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..camera.settings import SETTINGS
+
 START, END = 0, 1  # END also fills up a text
 MARKS = tuple("<>:/.-+")
 DIGITS = tuple("0123456789")
-CAMERA_WORDS = (
-    "aperture",
-    "bokeh",
-    "color",
-    "exposure",
-    "f",
-    "focal",
-    "kernel",
-    "length",
-    "size",
-    "temperature",
-    "tint",
-)
 # The numbers 0 to 29 of every model whose file does not store its vocabulary. Never changed: weights hang on it.
 TOKENS_OF_0_1 = (
     *("<start>", "<end>", "<", ">", ":", "/", ".", "-", "+", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9"),
@@ -69,7 +58,7 @@ class WordTokenizer:
     def of_new_model(cls, words: Iterable[str], length: int = 32) -> WordTokenizer:
         """For a model yet to be trained: it will know these words, and what camera prompts say today."""
         words = tuple(words)
-        return cls(_distinct((*TOKENS_OF_0_1[:2], *MARKS, *DIGITS, *CAMERA_WORDS, *words)), words, length)
+        return cls(_distinct((*TOKENS_OF_0_1[:2], *MARKS, *DIGITS, *camera_words(), *words)), words, length)
 
     @classmethod
     def of_0_1(cls, words: Iterable[str], length: int = 32) -> WordTokenizer:
@@ -114,6 +103,12 @@ class WordTokenizer:
         """Numbers (N, length), each text between start and end and filled up with end."""
         rows = [[START, *self.tokens(text), END] for text in texts]
         return torch.tensor([row + [END] * (self.length - len(row)) for row in rows])
+
+
+def camera_words() -> list[str]:
+    """The words in the camera prompts of all settings."""
+    prompts = "".join(setting.prompt(value) for setting in SETTINGS for value in setting.domain)
+    return sorted({piece for piece in _TOKEN.findall(prompts) if piece.isalpha()})
 
 
 def _distinct(tokens: Iterable[str]) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from genphoto.camera.settings import SETTINGS
 from genphoto.checkpoint import load, save_tiny_model, tiny_model
 from genphoto.data.scenes.scene import WORDS
 from genphoto.embedded import IMAGE_MODEL, load_tiny_model
@@ -28,6 +29,12 @@ def test_texts_become_words_digits_and_marks():
     assert spelled("<color temperature: 10000.0>") == ["<", "color", "temperature", ":", *"10000", ">"]
     assert spelled("<exposure: 0.10000000149011612>") == ["<", "exposure", ":", *"0.1", ">"]
     assert spelled("<aperture: f/2.8>") == ["<", "aperture", ":", "f", "/", *"2.8", ">"]
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda s: s.name)
+def test_a_new_model_knows_the_camera_prompts_of_every_setting(setting):
+    for value in (*setting.domain, setting.read(setting.base)):
+        assert 5 <= len(TOKENIZER.tokens(setting.prompt(value))) <= 15
 
 
 def test_texts_are_filled_up():
@@ -56,8 +63,9 @@ def test_the_embedded_model_reads_the_words_that_it_was_trained_on():
 
 @pytest.fixture
 def one_more_word(monkeypatch):
-    """As if the camera prompts of the code said a word that no model has learned."""
-    monkeypatch.setattr(words, "CAMERA_WORDS", ("apex", *words.CAMERA_WORDS))
+    """As if the code had a setting whose camera prompts say a word that no model has learned."""
+    apex = replace(SETTINGS[0], name="apex", prompt=lambda value: f"<apex = {value:g}>")
+    monkeypatch.setattr(words, "SETTINGS", (apex, *SETTINGS))
     monkeypatch.setattr(words, "MARKS", (*words.MARKS, "="))
 
 
@@ -65,7 +73,9 @@ def test_a_new_word_in_the_code_leaves_the_numbers_of_the_embedded_model(one_mor
     tokenizer = load_tiny_model().tokenizer
     assert tokenizer.tokens("a red ball, <tint: -0.02>") == [30, 60, 33, 2, 29, 4, 7, 9, 6, 9, 11, 3]
     assert len(tokenizer.vocabulary) == 73
-    assert WordTokenizer.of_new_model(WORDS).tokens("a") == [32]
+    new = WordTokenizer.of_new_model(WORDS)
+    assert len(new.tokens("<apex = 24>")) == 6
+    assert new.tokens("a red ball") != tokenizer.tokens("a red ball")
 
 
 def test_a_model_keeps_its_numbers_in_its_file(tmp_path, one_more_word, monkeypatch):
