@@ -1,4 +1,4 @@
-"""The command line: `python -m genphoto simulate`, `generate`, `evaluate` and the others."""
+"""The command line: `genphoto simulate`, `generate`, `evaluate` and the others, also as `python -m genphoto`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from .camera.photo import MissingDepth
@@ -64,7 +65,8 @@ def lacks_memory(error: Exception) -> bool:
 
 
 def _parser() -> Parser:
-    parser = Parser("python -m genphoto", description="One photograph under other camera settings.")
+    program = "python -m genphoto" if Path(sys.argv[0]).name == "__main__.py" else "genphoto"
+    parser = Parser(program, description="One photograph under other camera settings.")
     commands = parser.add_subparsers(
         required=True, metavar="simulate | generate | evaluate | settings | convert | annotate | train"
     )

@@ -20,8 +20,12 @@ from genphoto.files import sweeps
 from genphoto.files.photos import read_photo
 
 from .files.test_sweeps import assert_says
+from .test_package import PROJECT
 
 HEIGHT, WIDTH = 64, 96
+MODULE, FUNCTION = PROJECT["project"]["scripts"]["genphoto"].split(":")
+# The script that pip writes for it.
+INSTALLED = f"import sys; sys.argv[0] = '/bin/genphoto'; from {MODULE} import {FUNCTION}; sys.exit({FUNCTION}())"
 
 
 @pytest.fixture
@@ -342,11 +346,18 @@ def test_the_table_of_settings_is_aligned_and_its_examples_work(capsys):
         assert low < middle < high
 
 
-def test_python_m_genphoto_runs_and_fails_as_a_program(photo, out):
-    command = [sys.executable, "-m", "genphoto", "simulate", photo, "--setting", "focal_length", "--out", str(out)]
+@pytest.mark.parametrize(
+    ("program", "name"),
+    [(("-m", "genphoto"), "python -m genphoto"), (("-c", INSTALLED), "genphoto")],
+    ids=["module", "script"],
+)
+def test_it_runs_and_fails_as_a_program(program, name, photo, out):
+    command = [sys.executable, *program, "simulate", photo, "--setting", "focal_length", "--out", str(out)]
     done = subprocess.run([*command, "--values", "24", "70"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads((out / "sweep.json").read_text())["values"] == {"focal_length": [24.0, 70.0]}
     failed = subprocess.run([*command, "--values", "24", "nan"], capture_output=True, text=True, check=False)
     assert failed.returncode == 2
     assert failed.stderr.count("\n") == 1
+    help_page = subprocess.run([sys.executable, *program, "--help"], capture_output=True, text=True, check=True).stdout
+    assert help_page.startswith(f"usage: {name} [-h]")

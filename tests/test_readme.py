@@ -47,4 +47,5 @@ def test_every_other_example_is_understood(tmp_path, capsys):
 
 
 def test_the_python_example_runs():
-    subprocess.run([sys.executable, "-c", block("python", "simulate")], cwd=ROOT, check=True)
+    shape = "\nassert frames.shape == (3, 3, 256, 384)"
+    subprocess.run([sys.executable, "-c", block("python", "simulate") + shape], cwd=ROOT, check=True)

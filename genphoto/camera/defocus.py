@@ -133,9 +133,10 @@ def _through_the_lens(
     result = torch.empty_like(seen)
     for tile, (y, x) in enumerate(corners):
         place = result[:, y : y + side, x : x + side]
-        window = surfaces.window(y, x, *(_round_up(size, block) for size in place.shape[1:]), margin)
+        rows, columns = place.shape[1:]
+        window = surfaces.window(y, x, _round_up(rows, block), _round_up(columns, block), margin)
         advance = part_of(on_progress, tile / len(corners), (tile + 1) / len(corners))
-        place.copy_(_render(window, layers, margin, advance)[:, : place.shape[1], : place.shape[2]])
+        place.copy_(_render(window, layers, margin, advance)[:, :rows, :columns])
     return result
 
 
@@ -212,13 +213,13 @@ def _layer(radius_px: float, aperture: Aperture, device: torch.device) -> _Layer
 def _render(window: Surfaces, layers: list[_Layer], margin: int, on_progress: Progress) -> Tensor:
     """What the lens sees in the window without its margin, (C,h,w)."""
     boxes, lit = window.extents(len(layers)), window.lit(len(layers))
-    light, passed = 0.0, 1.0
+    light, passed = window.seen.new_zeros(()), window.seen.new_ones(())
     near_to_far = reversed(range(len(layers)))
     for scale, group in groupby(near_to_far, key=lambda index: layers[index].scale):
         stack = _open_stack(window, margin, scale)
         for index in group:
-            if boxes[index] is not None:
-                _add_layer(stack, window, index, layers[index], boxes[index], margin, lit[index])
+            if (box := boxes[index]) is not None:
+                _add_layer(stack, window, index, layers[index], box, margin, lit[index])
             on_progress(1 - index / len(layers))
         stack = _enlarge(stack, scale)
         light, passed = light + passed * stack[:-1], passed * stack[-1]

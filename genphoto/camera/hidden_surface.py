@@ -22,9 +22,9 @@ def sides_of_edges(coc: Tensor) -> tuple[Tensor, Tensor]:
     while left > 0:
         step = min(step, left)
         near, far = _dilate(near, step), -_dilate(-far, step)
-        found = (near > far) & ~(near_side | far_side)
+        reached = (near > far) & ~(near_side | far_side)
         nearer = coc > (near + far) / 2
-        near_side, far_side = near_side | (found & nearer), far_side | (found & ~nearer)
+        near_side, far_side = near_side | (reached & nearer), far_side | (reached & ~nearer)
         left, step = left - step, 3 * step
     return near_side, far_side
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from torch import Generator, Tensor
@@ -11,7 +11,7 @@ from .camera import Camera
 from .colorimetry import linear_to_srgb, srgb_to_linear
 from .photo import Photo
 from .progress import Progress, part_of, unreported
-from .setting import CameraSetting
+from .setting import Published
 from .settings import SETTINGS
 from .stages import STAGES
 from .stages.prepared import PreparedPhoto
@@ -61,13 +61,13 @@ def render(shot: Shot, on_progress: Progress = unreported) -> Tensor:
     """The frame (3,H,W) in [0,1] sRGB of a shot, in the type of its photograph. Frames of one photograph share work."""
     stages = [stage for stage in STAGES if stage.acts(shot)]
     total, done = 1 + sum(stage.work for stage in stages), 0.0
-    view = View(shot.photo.crop(1.0))
+    view = View(shot.source.crop(1.0))
     for stage in stages:
         view = stage.render(view, shot, part_of(on_progress, done / total, (done + stage.work) / total))
         done += stage.work
         on_progress(done / total)
     encoded = view.then(lambda light, rows: linear_to_srgb(light.clamp(0, 1)))
-    frame = encoded.developed(part_of(on_progress, done / total, 1)).to(shot.photo.photo.image.dtype)
+    frame = encoded.developed(part_of(on_progress, done / total, 1)).to(shot.source.photo.image.dtype)
     on_progress(1.0)
     return frame
 
@@ -78,12 +78,16 @@ def knowledge(shot: Shot) -> Tensor:
     1 is known, 0 is guessed: light of a clipped pixel, what a blurred foreground uncovers. Between: pixels that are
     finer than the photograph's, by the share of them that it has; blur that mixes both.
     """
-    crop = shot.photo.crop(1.0)
-    view = View(crop, known=crop.known)
+    crop = shot.source.crop(1.0)
+    known = crop.known
+    view = View(crop, known=known)
     for stage in STAGES:
         if stage.acts(shot):
             view = stage.render(view, shot, unreported)
-    return view.known
+            if view.known is None:
+                raise RuntimeError(f"The stage {stage.name} does not say what is known after it, as `render` must.")
+            known = view.known
+    return known
 
 
 def scene_light(frame: Tensor, shot: Shot) -> Tensor:
@@ -119,7 +123,8 @@ def simulate(
     if variant == "physical":
         return _physical_frames(photo, sweep, size, on_progress, **options)
     if variant == "published":
-        return _published_frames(photo, sweep, _published_setting(sweep, options), size or photo.size, on_progress)
+        published, values = _published(sweep, options)
+        return _published_frames(photo, published, values, size or photo.size, on_progress)
     raise ValueError(f"Unknown variant {variant!r}. Variants: {', '.join(VARIANTS)}.")
 
 
@@ -132,6 +137,8 @@ def stacked(frames: Iterable[Tensor], count: int, into: Tensor | None = None) ->
             into = frame.new_empty(count, *frame.shape)
         into[index] = frame
         del frame
+    if into is None:
+        raise ValueError("No frames cannot be stacked: count is 0. Give at least one.")
     return into
 
 
@@ -154,17 +161,17 @@ def _physical_frames(
 
 
 def _published_frames(
-    photo: Photo, sweep: CameraSweep, setting: CameraSetting, size: tuple[int, int], on_progress: Progress
+    photo: Photo, published: Published, values: Sequence[float], size: tuple[int, int], on_progress: Progress
 ) -> Iterator[Tensor]:
-    values = sweep.values[setting.name]
     for index, value in enumerate(values):
         progress = part_of(on_progress, index / len(values), (index + 1) / len(values))
-        frame = setting.published.frame(photo, value, size, progress).to(photo.image.dtype)
+        frame = published.frame(photo, value, size, progress).to(photo.image.dtype)
         progress(1.0)
         yield frame
 
 
-def _published_setting(sweep: CameraSweep, options: dict[str, Any]) -> CameraSetting:
+def _published(sweep: CameraSweep, options: dict[str, Any]) -> tuple[Published, Sequence[float]]:
+    """What is published of the one setting that the sweep varies, and its values."""
     setting, *others = sweep.settings
     if sweep.dial:
         raise ValueError("The published variant knows no white-balance dial. Leave dial off, or use physical.")
@@ -176,4 +183,4 @@ def _published_setting(sweep: CameraSweep, options: dict[str, Any]) -> CameraSet
         )
     if given := sorted(name for name, value in options.items() if value):
         raise ValueError(f"The published variant has no {', '.join(given)}. Leave it at its default, or use physical.")
-    return setting
+    return setting.published, sweep.values[setting.name]

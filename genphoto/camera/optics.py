@@ -30,7 +30,7 @@ def image_distance_mm(camera: Camera) -> float:
     return camera.focal_length_mm * subject_mm / (subject_mm - camera.focal_length_mm)
 
 
-def blur_slope_px_m(camera: Camera, frame_px: int) -> float:
+def blur_slope_px_m(camera: Camera, frame_px: float) -> float:
     """Blur radius [px] gained per dioptre of defocus: R = slope * (1/z - 1/s), z and s in metres.
 
     Thin lens: (f / 2N) * v * frame_px / sensor width. `frame_px` is the frame's longer side and lies along the
@@ -40,7 +40,7 @@ def blur_slope_px_m(camera: Camera, frame_px: int) -> float:
     return lens_radius_mm * image_distance_mm(camera) / 1000 * frame_px / camera.sensor.width_mm
 
 
-def blur_radius_px(disparity: Tensor, camera: Camera, frame_px: int) -> Tensor:
+def blur_radius_px(disparity: Tensor, camera: Camera, frame_px: float) -> Tensor:
     """Signed radius [px] of the circle of confusion, + nearer than the focus; `disparity` is 1/z [1/m]."""
     return blur_slope_px_m(camera, frame_px) * (disparity - 1 / camera.focus_distance_m)
 
@@ -105,7 +105,7 @@ def _resample_axis(x: Tensor, dim: int, length: int, step: float, nearest: bool)
     taps = taps.clamp(0, size - 1).to(x.device)
     shape = [1] * x.ndim
     shape[dim] = length
-    out, darkest = 0.0, torch.full((), math.inf, dtype=x.dtype, device=x.device)
+    out, darkest = x.new_zeros(()), x.new_full((), math.inf)
     for k in range(taps.shape[1]):  # a tap at a time: peak memory is a few pictures whatever the kernel width
         tap = x.index_select(dim, taps[:, k])
         out = out + tap * weights[:, k].view(shape)
@@ -133,6 +133,7 @@ def zoom(
         margin: rows and columns added on each side of the result; beyond the source its edge repeats.
         nearest: nearest neighbor in place of antialiased bicubic, for depth: no invented in-between depths.
     """
-    step = zoom_step(image.shape[-2:], ratio, size)
+    height, width = image.shape[-2:]
+    step = zoom_step((height, width), ratio, size)
     rows = _resample_axis(image, -2, size[0] + 2 * margin[0], step, nearest)
     return _resample_axis(rows, -1, size[1] + 2 * margin[1], step, nearest)

@@ -83,8 +83,8 @@ def focal_length_frame(
     rounded to whole pixels, so scale and center jitter along a sweep. Shorter than `base_mm` is the whole photo.
     """
     height, width = image.shape[-2:]
-    focal_mm = _positive([focal_mm], "focal length [mm]")
-    ratio = min(math.atan((half / focal_mm).item()) / math.atan(half / base_mm) for half in HALF_SENSOR_MM)
+    focal = _positive([focal_mm], "focal length [mm]")
+    ratio = min(math.atan((half / focal).item()) / math.atan(half / base_mm) for half in HALF_SENSOR_MM)
     crop_w, crop_h = (max(1, min(side, round(ratio * side))) for side in (width, height))
     box = (int((width - crop_w) / 2), int((height - crop_h) / 2), int((width + crop_w) / 2), int((height + crop_h) / 2))
     photo = Image.fromarray(_codes(image).permute(1, 2, 0).numpy())

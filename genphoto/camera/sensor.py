@@ -132,6 +132,9 @@ def expose(
         photons = mean_photons(light.to(dtype), sensor, exposure_ev, base_iso_of_image)
         return sensor.quantum_efficiency * photons
 
+    def part_of(light: Tensor) -> Callable[[slice], Tensor]:
+        return lambda pixels: electrons(light[pixels])
+
     if generator is None:
         _require_time(exposure_time_s)
         signal = electrons(irradiance) / sensor.saturation_electrons(iso)
@@ -141,7 +144,7 @@ def expose(
     for index in product(*map(range, irradiance.shape[:-2])):
         light = irradiance[index].detach().cpu().flatten()
         numbers = _numbers(
-            lambda pixels, light=light: electrons(light[pixels]),
+            part_of(light),
             len(light),
             sensor,
             exposure_time_s=exposure_time_s,

@@ -108,10 +108,10 @@ class CameraSetting:
             bare = bare.removeprefix(self.prefix).removeprefix(self.prefix.rstrip("/"))
         match = _NUMBER.fullmatch(bare)
         try:
-            number, divisor, unit = match.groups()
+            number, divisor, unit = match.groups() if match else ("", None, "")
             factor = {u.lower(): f for u, f in self.units.items()}[unit] if unit else 1.0
             return float(number) / float(divisor or 1) * factor
-        except (AttributeError, KeyError, ValueError, ZeroDivisionError):
+        except (KeyError, ValueError, ZeroDivisionError):
             example = self.format(float(f"{sum(self.domain) / 2:.2g}"))
             units = ", ".join(dict.fromkeys([self.unit, *self.units]))
             raise ValueError(

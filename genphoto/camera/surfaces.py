@@ -11,6 +11,7 @@ LIGHT_CONTRAST = 4.0  # times the mean of its surroundings above which something
 SURROUNDINGS = 1.4  # side of them, in blur radii of the most blurred
 LEAST_SURROUNDINGS_PX = 24
 OUTSIDE = 1e30  # layer position beyond every layer
+OUTSIDE_FRAME = (0.0, OUTSIDE, 0.0, OUTSIDE, 0.0, 0.0)  # values of the planes of Surfaces that the camera did not see
 
 
 def lights_of(seen: Tensor, coc: Tensor, near_side: Tensor) -> Tensor:
@@ -46,8 +47,7 @@ class Surfaces(NamedTuple):
         inside = self.crop(slice(max(top, 0), bottom), slice(max(left, 0), right))
         total_height, total_width = self.position.shape
         pad = (max(-left, 0), max(right - total_width, 0), max(-top, 0), max(bottom - total_height, 0))
-        outside = Surfaces(0.0, OUTSIDE, 0.0, OUTSIDE, 0.0, 0.0)
-        return Surfaces(*(F.pad(plane, pad, value=value) for plane, value in zip(inside, outside, strict=True)))
+        return Surfaces(*(F.pad(plane, pad, value=value) for plane, value in zip(inside, OUTSIDE_FRAME, strict=True)))
 
     def crop(self, rows: slice, columns: slice) -> "Surfaces":
         return Surfaces(*(plane[..., rows, columns] for plane in self))
@@ -71,11 +71,11 @@ class Surfaces(NamedTuple):
 
     def lit(self, count: int) -> list[bool]:
         """Which of `count` layers hold lights; read from the device at once."""
-        found = torch.zeros(count + 1, dtype=torch.bool, device=self.position.device)
+        lit = torch.zeros(count + 1, dtype=torch.bool, device=self.position.device)
         position = torch.where(self.lights.amax(0) > 0, self.position, OUTSIDE).clamp(max=count)
         for index in (position.floor(), position.ceil()):
-            found[index.long()] = True
-        return found[:count].cpu().tolist()
+            lit[index.long()] = True
+        return lit[:count].cpu().tolist()
 
     def extents(self, count: int) -> list[tuple[int, int, int, int] | None]:
         """Bounding box (top, bottom, left, right) of the pixels in each of `count` layers, None where there are none;
@@ -93,5 +93,5 @@ class Surfaces(NamedTuple):
 
 
 def _span(mask: Tensor) -> tuple[int, int]:
-    found = mask.nonzero()
-    return int(found[0]), int(found[-1]) + 1
+    places = mask.nonzero()
+    return int(places[0]), int(places[-1]) + 1

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .camera import Camera
 from .checks import require_in_range
@@ -40,11 +40,22 @@ class CameraSweep:
             or settings that contradict each other. The message names setting, value, unit and range.
     """
 
-    values: Mapping[str, Sequence[float]]
-    base: Camera | None = None
+    values: Mapping[str, tuple[float, ...]]
+    base: Camera = None  # type: ignore[assignment]  # until __post_init__
     dial: bool = False
     reach: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     unsteered: tuple[str, ...] = ()
+
+    if TYPE_CHECKING:  # it takes more than it holds
+
+        def __init__(
+            self,
+            values: Mapping[str, Sequence[float | str] | str],
+            base: Camera | None = None,
+            dial: bool = False,
+            reach: Mapping[str, Sequence[float | str]] = ...,
+            unsteered: Sequence[str] = ...,
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         if not self.values:
@@ -127,7 +138,7 @@ class CameraSweep:
         """
         cameras = self.cameras
         stays = {name: (setting_named(name).read(self.base),) * 2 for name in self.unsteered}
-        frames = {name: _beyond(setting_named(name), cameras, *ends) for name, ends in (self.reach | stays).items()}
+        frames = {name: _beyond(setting_named(name), cameras, *ends) for name, ends in {**self.reach, **stays}.items()}
         return {name: reached for name, reached in frames.items() if reached}
 
     @property

@@ -45,10 +45,10 @@ def spellings(text: str) -> list[str]:
     for match in numbers if len(numbers) <= 2 else ():  # a value and its divisor
         parts += [[text[end : match.start()]], _numbers(match[0], divides=text[: match.start()].endswith("/"))]
         end = match.end()
-    found = [""]
+    readings = [""]
     for part in [*parts, [text[end:]]]:
-        found = [before + spelling for before in found for spelling in part]
-    return found
+        readings = [before + spelling for before in readings for spelling in part]
+    return readings
 
 
 def chosen(name: str, text: str, unit: str, numbers: Sequence[float], limits: tuple[float, float]) -> float:

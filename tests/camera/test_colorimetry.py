@@ -41,7 +41,7 @@ def test_srgb_curve_matches_colour_science():
 
 
 def test_srgb_curve_has_its_published_values():
-    # 10/255 from OPTICS.md 1 (2.2 would give 0.0008); 0.5 is IEC 61966-2-1 evaluated by hand.
+    # 10/255 from docs/OPTICS.md (a power of 2.2 gives 0.0008); 0.5 is IEC 61966-2-1 evaluated by hand.
     assert srgb_to_linear(torch.tensor(10 / 255)).item() == pytest.approx(0.0030, abs=5e-5)
     assert srgb_to_linear(torch.tensor(0.5)).item() == pytest.approx(0.214041, abs=1e-6)
     assert linear_to_srgb(torch.tensor(0.18)).item() == pytest.approx(0.461356, abs=1e-6)

@@ -348,3 +348,8 @@ def test_focus_distance_is_picked_from_the_depth(photo):
     assert photo.focus_distance_at(0.5, 0.0) == pytest.approx(1000, rel=0.01)
     with pytest.raises(ValueError, match=r"x = 1.5 is outside"):
         photo.focus_distance_at(1.5, 0)
+
+
+def test_no_frames_are_not_stacked():
+    with pytest.raises(ValueError, match="count is 0"):
+        stacked([], 0)

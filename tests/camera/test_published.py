@@ -51,13 +51,13 @@ def test_goldens_hold_every_setting():
 
 def test_bokeh_prior_knows_only_the_next_integer():
     constants = published.bokeh_prior([17.2, 18.0, 23.5, 24.0, 1.0, 1.1], size=(8, 8))[:, 0, 0, 0].tolist()
-    # FORMATS.md section 4, measured on the reference.
+    # Measured on the reference, docs/FORMATS.md.
     assert constants == pytest.approx([0.00623347, 0.00623347, 0.00346024, 0.00346024, 1.0, 0.25], rel=2e-6)
 
 
 def test_color_prior_reads_kelvin_as_a_fraction():
     color = published.color_temperature_prior([5455.0], size=(8, 8))[0, :, 0, 0]
-    assert color.tolist() == pytest.approx([0.10502, 0.25209, 1.0], abs=5e-6)  # FORMATS.md section 4
+    assert color.tolist() == pytest.approx([0.10502, 0.25209, 1.0], abs=5e-6)  # docs/FORMATS.md
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
@@ -126,7 +126,7 @@ def test_color_temperature_frame_jumps_where_the_branches_meet():
         for kelvin in (6600, 6601, 8800, 8801)
     }
     assert [red_green[6600][0], red_green[6601][0]] == [255, 244]
-    assert [red_green[8800], red_green[8801]] == [[214, 240], [173, 196]]  # OPTICS.md section 1.4
+    assert [red_green[8800], red_green[8801]] == [[214, 240], [173, 196]]  # docs/OPTICS.md
 
 
 def test_bokeh_frame_equals_the_reference():

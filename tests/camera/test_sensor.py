@@ -41,7 +41,7 @@ def test_photon_transfer_curve_follows_emva(name, iso):
     assert slope == pytest.approx(gain, rel=0.01)
 
 
-# OPTICS.md 1.3, at 18 %, 1 % and 0.1 % of saturation. The phone's 0.5 DN of noise at 0.1 % are too few for a rounding
+# docs/OPTICS.md, at 18 %, 1 % and 0.1 % of saturation. The phone's 0.5 DN of noise at 0.1 % are too few for a rounding
 # error of 1/12 DN^2, which the 5.6 dB assume; the exact figure is 5.9.
 @pytest.mark.parametrize(
     ("name", "decibels"),
@@ -215,7 +215,7 @@ def test_saturation_takes_the_photons_of_iso_12232():
 def test_sizes_are_those_of_the_formats():
     crops = {name: sensor_named(name).crop_factor for name in NAMES}
     assert crops["full-frame"] == 1.0
-    # OPTICS.md 1.1
+    # docs/OPTICS.md
     assert crops["aps-c"] == pytest.approx(1.53, abs=0.01)
     assert crops["micro-four-thirds"] == pytest.approx(2.0, abs=0.01)
     assert crops["one-inch"] == pytest.approx(2.73, abs=0.01)

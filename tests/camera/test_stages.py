@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from genphoto.camera import imaging
 from genphoto.camera.camera import Camera
 from genphoto.camera.colorimetry import srgb_to_linear
 from genphoto.camera.defocus import share_seen
@@ -12,7 +13,7 @@ from genphoto.camera.settings import SETTINGS
 from genphoto.camera.settings.aperture import with_f_number
 from genphoto.camera.stages import STAGES
 from genphoto.camera.stages.prepared import PreparedPhoto
-from genphoto.camera.stages.stage import PixelStage, Shot
+from genphoto.camera.stages.stage import FrameStage, PixelStage, Shot, View
 from genphoto.camera.stages.strips import STRIP, in_strips
 from genphoto.camera.sweep import CameraSweep
 
@@ -201,3 +202,15 @@ def test_frames_come_one_by_one(photo):
     assert shares[-1] == pytest.approx(1 / 3)
     next(frames)
     assert shares[-1] == pytest.approx(2 / 3)
+
+
+def test_a_shot_without_a_photograph_is_not_rendered():
+    with pytest.raises(ValueError, match=r"no photograph to render from\. Give it a PreparedPhoto"):
+        render(Shot(CHANGED, TAKEN, (4, 6)))
+
+
+def test_a_stage_that_forgets_what_is_known_is_named(photo, monkeypatch):
+    forgetful = FrameStage("forgetful", lambda shot: True, lambda view, shot, progress: View(view.crop))
+    monkeypatch.setattr(imaging, "STAGES", (forgetful,))
+    with pytest.raises(RuntimeError, match="forgetful"):
+        knowledge(shot_of(photo, TAKEN))

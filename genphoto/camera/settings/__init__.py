@@ -4,7 +4,7 @@ A sweep applies several settings in this order: a lens first, then its iris, the
 """
 
 import copyreg
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pickle import PicklingError
 
 from ..setting import CameraSetting
@@ -45,7 +45,7 @@ def settings_named(name: str) -> tuple[CameraSetting, ...]:
     return tuple(setting_named(each) for each in name.split("+"))
 
 
-def _by_name(setting: CameraSetting) -> tuple:
+def _by_name(setting: CameraSetting) -> tuple[Callable[[str], CameraSetting], tuple[str]]:
     """How a setting is pickled, for processes that start anew: its functions have no names of their own."""
     if all(setting is not known for known in SETTINGS):
         raise PicklingError(f"The camera setting {setting.name!r} is not one of SETTINGS: no process would find it.")

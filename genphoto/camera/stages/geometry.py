@@ -8,11 +8,11 @@ from .stage import FrameStage, Shot, View
 
 
 def _acts(shot: Shot) -> bool:
-    return shot.ratio != 1 or shot.size != shot.photo.photo.size
+    return shot.ratio != 1 or shot.size != shot.source.photo.size
 
 
 def _render(view: View, shot: Shot, on_progress: Progress) -> View:
-    crop = shot.photo.crop(shot.ratio, margin_px(shot) if LENS.acts(shot) else (0, 0))
+    crop = shot.source.crop(shot.ratio, margin_px(shot) if LENS.acts(shot) else (0, 0))
     return View(crop, known=None if view.known is None else crop.known)
 
 

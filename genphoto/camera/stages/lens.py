@@ -19,7 +19,7 @@ def added_blur_px(disparity: Tensor, shot: Shot) -> Tensor:
     Radii of discs subtract as squares, since variances of successive blurs add. A photograph that counts as sharp has
     no blur to subtract.
     """
-    photo = shot.photo
+    photo = shot.source
     wanted = blur_radius_px(disparity, shot.camera, photo.sensor_px)
     if photo.photo.is_sharp:
         return wanted
@@ -30,18 +30,19 @@ def added_blur_px(disparity: Tensor, shot: Shot) -> Tensor:
 
 def margin_px(shot: Shot) -> tuple[int, int]:
     """Rows and columns on each side from which blur reaches into the frame, as far as the photograph holds them."""
-    photo = shot.photo
+    photo = shot.source
     extremes = torch.stack(photo.disparity.detach().aminmax())
     reach = math.ceil(float(added_blur_px(extremes, shot).abs().max()))
     step = photo.step(shot.ratio)
     pairs = zip(photo.photo.size, shot.size, strict=True)
-    return tuple(min(reach, int((have / step - want) / 2)) for have, want in pairs)
+    rows, columns = (min(reach, int((have / step - want) / 2)) for have, want in pairs)
+    return rows, columns
 
 
 def _acts(shot: Shot) -> bool:
     camera, taken = shot.camera, shot.taken
     same_lens = (camera.f_number, camera.focus_distance_m) == (taken.f_number, taken.focus_distance_m)
-    photo = shot.photo.photo
+    photo = shot.source.photo
     if not same_lens:
         photo.require_disparity()
     return photo.disparity is not None and not (same_lens and photo.is_sharp and not shot.iris_chosen)

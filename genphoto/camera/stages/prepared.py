@@ -34,7 +34,8 @@ class PreparedPhoto:
         background: Photo | None = None,
     ):
         self.photo = photo
-        self.size = tuple(size or photo.size)
+        height, width = size or photo.size
+        self.size = height, width
         self.highlights = highlights
         self.background = background
         self._crop: Crop | None = None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from torch import Tensor
 
@@ -18,8 +21,8 @@ def gain(shot: Shot) -> float:
 
 
 def _expected(shot: Shot) -> Change:
-    exposure = _exposure(shot)
-    return lambda light, rows: expose(light, shot.camera.sensor, **exposure)
+    signal = _sensor(shot)
+    return lambda light, rows: signal(light)
 
 
 def _unexposed(shot: Shot) -> Change:
@@ -28,23 +31,27 @@ def _unexposed(shot: Shot) -> Change:
 
 def _read(view: View, shot: Shot, on_progress: Progress) -> View:
     light = view.own()
-    signal = expose(light, shot.camera.sensor, **_exposure(shot), generator=shot.generator, out=light)
-    return View(view.crop, signal, _where_clipped(view.known, signal), is_own=True)
+    signal = _sensor(shot)(light, generator=shot.generator, out=light)
+    known = None if view.known is None else _where_clipped(view.known, signal)
+    return View(view.crop, signal, known, is_own=True)
 
 
-def _exposure(shot: Shot) -> dict[str, float]:
+def _sensor(shot: Shot) -> Callable[..., Tensor]:
+    """`expose` under the exposure of a shot."""
     camera, taken = shot.camera, shot.taken
-    return {
-        "exposure_ev": light_ev(camera, taken),
-        "exposure_time_s": camera.exposure_time_s,
-        "iso": camera.iso,
-        "base_iso_of_image": taken.iso,
-    }
+    return partial(
+        expose,
+        sensor=camera.sensor,
+        exposure_ev=light_ev(camera, taken),
+        exposure_time_s=camera.exposure_time_s,
+        iso=camera.iso,
+        base_iso_of_image=taken.iso,
+    )
 
 
-def _where_clipped(known: Tensor | None, signal: Tensor) -> Tensor | None:
+def _where_clipped(known: Tensor, signal: Tensor) -> Tensor:
     """What clips is known to clip, whatever is not known of its light."""
-    return None if known is None else torch.where((signal >= 1).all(0), 1.0, known)
+    return torch.where((signal >= 1).all(0), 1.0, known)
 
 
 # Clips what the lens or an artist put above white, and therefore acts at the photograph's own exposure too.

@@ -41,6 +41,17 @@ class Shot:
         """The share of the photograph's width that the camera sees."""
         return crop_ratio(self.camera, self.taken)
 
+    @property
+    def source(self) -> PreparedPhoto:
+        """The photograph, where a frame is rendered from it.
+
+        Raises:
+            ValueError: there is none.
+        """
+        if self.photo is None:
+            raise ValueError("This shot has no photograph to render from. Give it a PreparedPhoto.")
+        return self.photo
+
 
 class View:
     """A picture on its way from the photograph to the file.

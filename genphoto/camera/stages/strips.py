@@ -36,4 +36,4 @@ def in_strips(
             into = piece.new_empty(piece.shape[0], height, piece.shape[2])
         into[:, strip] = piece
         on_progress(strip.stop / height)
-    return into
+    return source if into is None else into  # None where there are no rows

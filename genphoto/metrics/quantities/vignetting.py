@@ -34,8 +34,9 @@ def requested_corner_ev(cameras: Sequence[Camera]) -> tuple[float, ...]:
 
 def _radius_squared(pair: Pair, step: float, sequence: FrameSequence) -> Tensor:
     """Squared distance (h,w) of a pair's pixels from the middle, in half diagonals of a frame, `step` px for each."""
-    share = step * math.hypot(*pair.frame.shape[1:]) / math.hypot(*sequence.light.shape[2:])
-    return (falloff(pair.frame.shape[1:], 2.0, share) ** -0.5 - 1).to(pair.frame)  # 2 EV: 1 / (1 + r^2)^2
+    height, width = pair.frame.shape[1:]
+    share = step * math.hypot(height, width) / math.hypot(*sequence.light.shape[2:])
+    return (falloff((height, width), 2.0, share) ** -0.5 - 1).to(pair.frame)  # 2 EV: 1 / (1 + r^2)^2
 
 
 def _lost_ev(radius_squared: Tensor, corner_ev: float) -> Tensor:
