@@ -17,17 +17,15 @@ from matplotlib import pyplot
 from tiny_model import SETTINGS, held_out, median, shown
 from torch.utils.data import Dataset
 
-from genphoto.camera.settings import setting_named
 from genphoto.data.dataset import SweepExample
 from genphoto.data.frame_cache import LatentCache
 from genphoto.generate import SweepGenerator
 from genphoto.metrics.sweep_metrics import measure_sweep
-from genphoto.model.differential import camera_prompts
 from genphoto.model.diffusers_host import LiftedUNet
 from genphoto.sampling import published_scheduler, sample
 from genphoto.training.config import StageConfig, TrainConfig
 from genphoto.training.config_file import load_config
-from genphoto.training.losses import StageLoss
+from genphoto.training.losses import seen_embedding
 from genphoto.training.parts import Parts
 from genphoto.training.run import as_latents, dataset_of, parts_of, run_stage
 
@@ -48,7 +46,7 @@ class First(Dataset):
 
     def __init__(self, dataset: LatentCache, count: int):
         self.dataset, self.count = dataset, count
-        self.setting_at = dataset.setting_at
+        self.settings_at = dataset.settings_at
 
     def __len__(self) -> int:
         return self.count
@@ -77,7 +75,7 @@ def trained(config: TrainConfig, stage: StageConfig, count: int, run: Path, fold
 @torch.no_grad()
 def errors(parts: Parts, stage: StageConfig, config: TrainConfig, sweeps: int) -> dict[str, dict[str, float | None]]:
     """Median error and consistency per setting on held-out prompts."""
-    found = {}
+    measured = {}
     for name, (quantity, _, _) in SETTINGS.items():
         rows = []
         for index in range(sweeps):
@@ -85,25 +83,25 @@ def errors(parts: Parts, stage: StageConfig, config: TrainConfig, sweeps: int) -
             frames = _frames(parts, stage, config, name, scene.caption, sweep, index)
             report = measure_sweep(frames, sweep)
             rows.append((report.measurements[quantity].median_absolute_error, report.consistency.mean))
-        found[name] = {"error": median([r[0] for r in rows]), "ssim": median([r[1] for r in rows])}
-    return found
+        measured[name] = {"error": median([r[0] for r in rows]), "ssim": median([r[1] for r in rows])}
+    return measured
 
 
 def _frames(parts, stage, config, name, caption, sweep, seed):
-    setting = setting_named(name)
     model, adapter = parts.image_model, parts.camera[name]
     lifted = LiftedUNet(parts.unet, parts.motion)
-    generator = SweepGenerator(lifted, model, adapter.encoder, adapter.merges, setting, config.data.variant)
+    generator = SweepGenerator(lifted, model, adapter)
+    question = adapter.question(sweep)
     text, nothing = (generator.encode_text([words]).expand(len(sweep), -1, -1) for words in (caption, ""))
     cameras = []
+    words = generator.encode_text(question.prompts)
     if stage.blind == "camera":
-        words = generator.encode_text(camera_prompts(sweep.values[name], setting))
         text, nothing = (torch.cat([part, words], 1) for part in (text, nothing))
     else:
-        told = (part[None] for part in generator.camera_inputs(sweep))
-        cameras = StageLoss(parts, stage, config.model.prediction).cameras_of(adapter, *told)
+        prior = question.prior(adapter.sizes.embedding_size)
+        cameras = [adapter.answer(seen_embedding(stage, prior[None], words[None]))]
     shown_larger = cameras and stage.blind != "noise"
-    noise = generator.noise(sweep, seed, config.data.size, 1.0 if shown_larger else 0.0)
+    noise = generator.noise(question, seed, config.data.size, 1.0 if shown_larger else 0.0)
     latents = sample(
         lifted,
         noise,
@@ -120,7 +118,7 @@ def plot(results: dict[str, dict], path: Path) -> None:
     """Bars of the median errors, one panel per setting, with a line at the target."""
     figure, panels = pyplot.subplots(1, len(SETTINGS), figsize=(14, 1 + 0.35 * len(results)), sharey=True)
     for panel, (setting, (_, title, target)) in zip(panels, SETTINGS.items(), strict=True):
-        errors = [found[setting]["error"] for found in results.values()]
+        errors = [measured[setting]["error"] for measured in results.values()]
         bars = panel.barh(list(results), [error or 0 for error in errors])
         panel.bar_label(bars, ["not measurable" if error is None else shown(error) for error in errors], padding=3)
         panel.axvline(target, color="black", linestyle=":")
@@ -139,11 +137,11 @@ def main() -> None:
     parser.add_argument("--sweeps", type=int, default=16, help="per setting and variant")
     parser.add_argument("--scenes", type=int, nargs="*", default=[50, 200, 1000, 5000])
     args = parser.parse_args()
-    told = {"recipe": args.recipe, "run": str(args.run), "steps": args.steps, "sweeps": args.sweeps}
-    require_same(args.out, told)
+    experiment = {"recipe": args.recipe, "run": str(args.run), "steps": args.steps, "sweeps": args.sweeps}
+    require_same(args.out, experiment)
     config = load_config(args.recipe)
-    kept = args.out / "ablation.json"
-    results = json.loads(kept.read_text()) if kept.exists() else {}
+    stored = args.out / "ablation.json"
+    results = json.loads(stored.read_text()) if stored.exists() else {}
     base = next(stage for stage in config.stages if stage.name == "sweep")
     for name, (blind, count) in variants(args.scenes, config.data.scenes).items():
         if name in results:
@@ -151,12 +149,12 @@ def main() -> None:
         stage = replace(base, blind=blind, steps=args.steps, ema=EMA, sample_every=0)
         parts = trained(config, stage, count, args.run, args.out / name.replace(" ", "_"))
         results[name] = errors(parts, stage, config, args.sweeps)
-        kept.write_text(json.dumps(results, indent=1))
+        stored.write_text(json.dumps(results, indent=1))
     header = "".join(f" {title} | SSIM |" for _, title, _ in SETTINGS.values())
     lines = [f"Seed {config.seed}, {args.steps} steps, {args.sweeps} held-out sweeps per setting; medians.", ""]
     lines += [f"| variant |{header}", "|---|" + "---|---|" * len(SETTINGS)]
-    for name, found in results.items():
-        cells = "".join(f" {shown(found[s]['error'])} | {shown(found[s]['ssim'])} |" for s in SETTINGS)
+    for name, measured in results.items():
+        cells = "".join(f" {shown(measured[s]['error'])} | {shown(measured[s]['ssim'])} |" for s in SETTINGS)
         lines.append(f"| {name} |{cells}")
     (args.out / "ablation.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     plot(results, args.out / "ablation.png")

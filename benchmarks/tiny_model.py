@@ -62,10 +62,8 @@ def generator_of(folder: Path, setting_name: str) -> SweepGenerator:
     motion = checkpoint.motion_module(*checkpoint.load(placed(MOTION)), "motion")
     camera = checkpoint.camera_adapter(*checkpoint.load(placed(camera_path(setting_name))), setting_name)
     model = tiny_image_model(load_tiny_model(placed(IMAGE_MODEL)))
-    encoder, merges = checkpoint.build_camera(camera)
     lifted = LiftedUNet(model.unet, checkpoint.build_lift(motion).float())
-    setting = setting_named(setting_name)
-    return SweepGenerator(lifted, model, encoder.float(), merges.float(), setting, camera.variant)
+    return SweepGenerator(lifted, model, checkpoint.build_camera(camera).float())
 
 
 @torch.no_grad()
@@ -108,7 +106,7 @@ def measured(row: str, setting_name: str, index: int, generator: SweepGenerator,
     report = measure_sweep(frames, sweep, disparity=disparity if deep else None, reference=reference)
     measurement = report.measurements[quantity]
     error = relative_radius_error(measurement) if deep else measurement.median_absolute_error
-    base = generator.setting.read(sweep.base)
+    base = setting_named(setting_name).read(sweep.base)
     plain = min(range(len(frames)), key=lambda k: abs(sweep.values[setting_name][k] - base))
     answers, truth = read(judge, generator, frames[plain])[0], labels_of(scene)
     words = scene.caption

@@ -14,9 +14,9 @@ CAMERA_FOLDER = ASSETS / "camera"
 GUIDANCE_SCALE = Sampling().guidance_scale
 
 
-def camera_path(setting: str) -> Path:
-    """The file of the camera adapter of a setting."""
-    return CAMERA_FOLDER / f"genphoto_tiny_{setting}.safetensors"
+def camera_path(steered: str) -> Path:
+    """The file of the camera adapter that steers what `Steering.name` says, as a rule one setting."""
+    return CAMERA_FOLDER / f"genphoto_tiny_{steered}.safetensors"
 
 
 def load_tiny_model(path: Path = IMAGE_MODEL) -> TinyModelFile:

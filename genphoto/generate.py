@@ -9,17 +9,15 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from .camera.setting import CameraSetting
 from .camera.sweep import CameraSweep
 from .image_model import ImageModel
 from .model.backbone import Backbone
-from .model.camera_encoder import DifferentialCameraEncoder
+from .model.camera_adapter import CameraAdapter
 from .model.config import EncoderSizes
-from .model.differential import camera_embedding, camera_prompts, coarse_prior, magnifications, setting_values
 from .model.diffusers_host import LiftedUNet
-from .model.lift import ActiveCamera, CameraMerges
+from .model.lift import ActiveCamera
 from .model.noise import sweep_noise
-from .model.trained_range import TrainingRange, unsteered, with_reach
+from .model.steering import CameraQuestion, unsteered, with_reach
 from .sampling import OnStep, published_scheduler, sample, start_noise
 
 log = logging.getLogger(__name__)
@@ -32,26 +30,27 @@ class SweepGenerator:
     Args:
         model: the image model's UNet with motion modules.
         image_model: its other parts.
-        encoder, merges: of one camera adapter.
-        setting: what that adapter steers.
-        variant: which coarse prior it was trained on, "published" or "physical".
-        values: lowest and highest value it was trained on; None for those of the released adapters.
+        adapter: what steers them; its encoder in float32.
+
+    Raises:
+        ValueError: the adapter was made for another motion module, or for another text encoder.
     """
 
     model: LiftedUNet
     image_model: ImageModel
-    encoder: DifferentialCameraEncoder
-    merges: CameraMerges
-    setting: CameraSetting
-    variant: str
-    values: tuple[float, float] | None = None
+    adapter: CameraAdapter
 
     def __post_init__(self) -> None:
-        lift, camera = self.model.lift.backbone, self.merges.backbone
+        lift, camera = self.model.lift.backbone, self.adapter.backbone
         if not lift.same_sites(camera):
             raise ValueError(
                 f"The camera adapter is made for levels of width {camera.widths} with {len(camera.sites)} motion "
                 f"modules, the motion module has {lift.widths} with {len(lift.sites)}. Take both from one release."
+            )
+        if why := self.adapter.mismatch(self.image_model.vocabulary, self.image_model.text_encoder.config.hidden_size):
+            raise ValueError(
+                f"The camera adapter needs the text encoder that it was trained with, but this one {why}. Take the "
+                "image model and the adapter of one training."
             )
 
     @torch.no_grad()
@@ -79,11 +78,11 @@ class SweepGenerator:
         """
         for concern in self.concerns(sweep):
             log.warning("%s", concern)
-        sizes = self.encoder.sizes
-        height, width = checked_size(size or sizes.image_size, self.encoder.backbone, sizes)
-        camera = self.camera(sweep, strength)
+        height, width = checked_size(size, self.adapter.backbone, self.adapter.sizes)
+        question = self.adapter.question(sweep)
+        camera = self.camera(question, strength)
         negative_text, text = self.encode_text([negative, scene]).split(1)
-        noise = self.noise(sweep, seed, (height, width), strength).to(text.device)
+        noise = self.noise(question, seed, (height, width), strength).to(text.device)
         latents = sample(
             self.model,
             noise,
@@ -96,38 +95,26 @@ class SweepGenerator:
         )
         return self.image_model.to_pictures(latents)
 
-    @property
-    def trained(self) -> TrainingRange:
-        """What the camera adapter was trained on."""
-        return TrainingRange(self.setting, self.values or self.setting.domain, self.variant, self.encoder.sizes)
-
     def with_reach(self, sweep: CameraSweep) -> CameraSweep:
         """The sweep, knowing what of it the frames can show."""
-        return with_reach(sweep, {self.setting.name: self.trained.values})
+        return with_reach(sweep, self.adapter.steering.settled(sweep).reach)
 
     def concerns(self, sweep: CameraSweep) -> list[str]:
         """What of a sweep the frames will not show, or not well, as sentences."""
-        left = replace(sweep, reach=unsteered(sweep, [self.setting.name]))
-        return [*self.trained.concerns(sweep), *left.limitations]
+        left = replace(sweep, reach={}, unsteered=unsteered(sweep, self.adapter.steering.settled(sweep).reach))
+        return [*self.adapter.concerns(sweep), *left.limitations]
 
-    def noise(self, sweep: CameraSweep, seed: int, size: tuple[int, int], strength: float = 1.0) -> Tensor:
+    def noise(self, question: CameraQuestion, seed: int, size: tuple[int, int], strength: float = 1.0) -> Tensor:
         """What the sampling of a sweep starts from: (F,C,h,w) for pictures of size (height, width) [px]."""
         lift = self.model.lift
-        own = start_noise(len(sweep), *size, seed, self.model.unet.config.in_channels, lift.backbone.downscale)
-        larger = magnifications(setting_values(sweep, self.setting), self.setting, strength)
-        return sweep_noise(own, larger[None], lift.sizes.own_noise)
+        own = start_noise(len(question.sweep), *size, seed, self.model.unet.config.in_channels, lift.backbone.downscale)
+        return sweep_noise(own, question.magnification(strength)[None], lift.sizes.own_noise)
 
     @torch.no_grad()
-    def camera(self, sweep: CameraSweep, strength: float = 1.0) -> ActiveCamera:
-        """The camera conditioning of a sweep."""
-        return ActiveCamera(self.merges, self.encoder(camera_embedding(*self.camera_inputs(sweep))), strength)
-
-    @torch.no_grad()
-    def camera_inputs(self, sweep: CameraSweep) -> tuple[Tensor, Tensor]:
-        """What the camera encoder is told: coarse prior (F,3,H,W), hidden states (F,T,D) of the camera prompts."""
-        values = setting_values(sweep, self.setting)
-        prior = coarse_prior(sweep, self.setting, values, self.variant, self.encoder.sizes.embedding_size)
-        return prior, self.encode_text(camera_prompts(values, self.setting))
+    def camera(self, question: CameraQuestion, strength: float = 1.0) -> ActiveCamera:
+        """The camera that steers the frames of a sweep."""
+        hidden = self.encode_text(question.prompts)
+        return self.adapter.answer(self.adapter.embedding(question, hidden), strength)
 
     @torch.no_grad()
     def encode_text(self, texts: Sequence[str]) -> Tensor:
@@ -135,8 +122,13 @@ class SweepGenerator:
         return self.image_model.hidden_states(self.image_model.tokenize(texts))
 
 
-def checked_size(size: tuple[int, int], backbone: Backbone, encoder: EncoderSizes) -> tuple[int, int]:
-    """`size` (height, width) [px], or a ValueError where it is not a whole number of latents."""
+def checked_size(size: tuple[int, int] | None, backbone: Backbone, encoder: EncoderSizes) -> tuple[int, int]:
+    """`size` (height, width) [px], by default that of the training.
+
+    Raises:
+        ValueError: it is not a whole number of latents.
+    """
+    size = size or encoder.image_size
     if any(n <= 0 or n % backbone.downscale for n in size):
         height, width = size
         raise ValueError(

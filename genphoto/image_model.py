@@ -21,6 +21,7 @@ from .checkpoint import TinyModelFile
 from .model.autoencoder import Autoencoder
 from .model.backbone import Backbone
 from .model.diffusers_host import backbone_of
+from .model.words import WordTokenizer
 
 TOKENS = 77  # tokenizer folders may name another limit; the camera was learned at this one
 # What diffusers and transformers raise where a file is damaged or of something else.
@@ -50,6 +51,11 @@ class ImageModel:
     def backbone(self) -> Backbone:
         """What a lift meets in the UNet."""
         return backbone_of(self.unet, self.prediction)
+
+    @property
+    def vocabulary(self) -> str:
+        """Digest of the vocabulary of its own in which texts are numbered; empty for CLIP's."""
+        return self.tokenize.digest if isinstance(self.tokenize, WordTokenizer) else ""
 
     def hidden_states(self, tokens: Tensor) -> Tensor:
         """Token numbers (N,T) -> last hidden states (N,T,D)."""

@@ -12,7 +12,6 @@ from ..genphoto.checkpoint import (
     CAMERA_ADAPTER,
     MOTION_MODULE,
     RELEASES,
-    CameraFile,
     build_camera,
     build_lift,
     camera_adapter,
@@ -21,7 +20,7 @@ from ..genphoto.checkpoint import (
     motion_module,
 )
 from ..genphoto.embedded import CAMERA_FOLDER, MOTION_FOLDER
-from ..genphoto.model.camera_encoder import DifferentialCameraEncoder
+from ..genphoto.model.camera_adapter import CameraAdapter
 from . import comfy_host
 
 
@@ -96,12 +95,9 @@ def load_lift(path: Path, dtype: torch.dtype, disable_dynamic: bool = False) -> 
     return patcher
 
 
-def load_camera(
-    path: Path, disable_dynamic: bool = False
-) -> tuple[CameraFile, DifferentialCameraEncoder, ModelPatcher]:
-    """A camera adapter: the file, its encoder to be run once, and its merges for the MODEL."""
-    file = camera_adapter(*load(path), path.name)
-    encoder, merges = build_camera(file, comfy_host.LAYERS)
-    patcher = comfy_host.managed(merges, disable_dynamic)
-    patcher.cached_patcher_init = (load_camera, (path,), 2)
-    return file, encoder, patcher
+def load_camera(path: Path, disable_dynamic: bool = False) -> tuple[CameraAdapter, ModelPatcher]:
+    """A camera adapter, whose encoder is run once, and its merges for the MODEL."""
+    adapter = build_camera(camera_adapter(*load(path), path.name), comfy_host.LAYERS)
+    merges = comfy_host.managed(adapter.merges, disable_dynamic)
+    merges.cached_patcher_init = (load_camera, (path,), 1)
+    return adapter, merges

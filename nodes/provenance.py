@@ -7,9 +7,8 @@ from comfy_execution.graph_utils import is_link
 from comfy_execution.utils import get_executing_context
 
 from ..genphoto.camera.sweep import CameraSweep
-from ..genphoto.checkpoint import trained_on
-from ..genphoto.model.differential import steered_setting
-from ..genphoto.model.trained_range import with_reach
+from ..genphoto.checkpoint import declared_steering
+from ..genphoto.model.steering import with_reach
 from .model_files import CAMERA_ADAPTERS
 
 ENCODER, PHYSICS = "DifferentialCameraEncode", "PhysicsSimulate"
@@ -26,9 +25,7 @@ def with_reach_of_makers(sweep: CameraSweep, prompt: Mapping[str, Any] | None) -
         return sweep
     ranges = {}
     for adapter in adapters_of_images(prompt, running.node_id):
-        declared, values = trained_on(CAMERA_ADAPTERS.path(adapter))
-        setting = steered_setting(declared, sweep)
-        ranges[setting.name] = values or setting.domain
+        ranges |= declared_steering(CAMERA_ADAPTERS.path(adapter)).settled(sweep).reach
     return with_reach(sweep, ranges) if ranges else sweep
 
 

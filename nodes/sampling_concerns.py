@@ -8,7 +8,7 @@ from comfy.samplers import CFGGuider
 
 from ..genphoto.checkpoint import Sampling
 from ..genphoto.model.lift import Lift
-from ..genphoto.model.trained_range import unsteered
+from ..genphoto.model.steering import unsteered
 from .camera_condition import CameraCondition
 from .noise_schedule import FullNoise
 
@@ -39,8 +39,8 @@ def of_noise(given: torch.Tensor, drawn: torch.Tensor) -> list[str]:
 
 def of_cameras(conditions: Sequence[CameraCondition]) -> list[str]:
     """Settings that the sweeps of a MODEL vary and none of its cameras steers."""
-    steered = [condition.setting.name for condition in conditions]
-    sweeps = [replace(c.sweep, reach=unsteered(c.sweep, steered)) for c in conditions]
+    steered = [setting.name for condition in conditions for setting in condition.question.settings]
+    sweeps = [replace(c.sweep, reach={}, unsteered=unsteered(c.sweep, steered)) for c in conditions]
     return list(dict.fromkeys(sentence for sweep in sweeps for sentence in sweep.limitations))
 
 

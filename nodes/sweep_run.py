@@ -79,7 +79,7 @@ class SweepRun:
         larger = torch.ones(self.frames)
         for camera in self.cameras:
             if camera.start_percent == 0:
-                larger = larger * camera.condition.magnifications(camera.strength)
+                larger = larger * camera.condition.question.magnification(camera.strength)
         return larger
 
     def active(self, patcher: ModelPatcher, sigma: float, size: Sequence[int]) -> list[ActiveCamera]:

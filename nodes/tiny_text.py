@@ -33,6 +33,12 @@ def clip_of(file: TinyModelFile) -> comfy.sd.CLIP:
     return clip
 
 
+def vocabulary_of(clip: comfy.sd.CLIP) -> str:
+    """Digest of the tiny model's vocabulary in a CLIP; empty for any other."""
+    tokenizer = getattr(clip.tokenizer, "clip_l", None)
+    return tokenizer.words.digest if isinstance(tokenizer, PromptTokenizer) else ""
+
+
 class TextEncoder(SDClipModel):
     """ComfyUI's CLIP text encoder with the sizes of a configuration of transformers' CLIPTextModel."""
 

@@ -6,7 +6,7 @@ import pickle
 import re
 import stat
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -15,11 +15,13 @@ import torch
 from torch import nn
 
 from genphoto import checkpoint
+from genphoto.camera.settings import setting_named
 from genphoto.checkpoint import CameraFile, MotionFile, Sampling, disk
 from genphoto.checkpoint.flat_sizes import FlatSizes
 from genphoto.checkpoint.layout import make_encoder, make_lift, make_merges
 from genphoto.embedded import load_tiny_model
 from genphoto.model.config import PUBLISHED
+from genphoto.model.steering import Steering
 
 SIZES = FlatSizes(channels=(32, 64), downscale=2, encoder_blocks=1)
 TINY = SIZES.architecture()
@@ -78,8 +80,12 @@ def image_lora():
     }
 
 
+def steering(*names, variant="physical", **told):
+    return Steering(tuple(map(setting_named, names)), variant, **told)
+
+
 def camera_file(**changes):
-    file = CameraFile("bokeh", "physical", TINY, weights_of(make_encoder), weights_of(make_merges), frames=5)
+    file = CameraFile(steering("bokeh"), TINY, weights_of(make_encoder), weights_of(make_merges), frames=5)
     return replace(file, **changes)
 
 
@@ -216,18 +222,18 @@ def test_a_released_camera_adapter_builds_the_same_encoder_and_merges(tmp_path, 
     state, metadata = on_disk(tmp_path, released)
     assert "optimizer_state_dict" not in state
     file = checkpoint.camera_adapter(state, metadata, "file.ckpt")
-    assert (file.setting, file.variant, file.frames) == (None, "published", None)
+    assert (file.steering, file.frames) == (steering(variant="published"), None)
     assert file.architecture == TINY
     assert equal(file.encoder, weights_of(make_encoder))
     assert equal(file.merges, weights_of(make_merges))
 
-    encoder, merges = checkpoint.build_camera(file)
+    adapter = checkpoint.build_camera(file)
     direct = make_encoder(TINY)
     direct.load_state_dict(weights_of(make_encoder))
     embedding = torch.randn(1, 6, 5, 8, 12, generator=torch.Generator().manual_seed(1))
-    for feature, expected in zip(encoder(embedding), direct(embedding), strict=True):
+    for feature, expected in zip(adapter.encoder(embedding), direct(embedding), strict=True):
         assert torch.equal(feature, expected)
-    assert torch.equal(merges.at("down.1.0").qkv_merge.weight, weights_of(make_merges)["down.1.0.qkv_merge.weight"])
+    assert equal(adapter.merges.state_dict(), weights_of(make_merges))
 
 
 def halves(state):
@@ -259,7 +265,7 @@ def halves(state):
 def test_a_camera_adapter_is_read_however_it_was_saved_again(tmp_path, respell):
     state, metadata = on_disk(tmp_path, respell(released_camera()))
     file = checkpoint.camera_adapter(state, metadata, "file.ckpt")
-    assert (file.setting, file.variant, file.architecture) == (None, "published", TINY)
+    assert (file.steering, file.architecture) == (steering(variant="published"), TINY)
     assert equal(file.encoder, weights_of(make_encoder))
     assert equal(file.merges, weights_of(make_merges))
 
@@ -335,29 +341,31 @@ def test_round_trips_are_bit_equal(tmp_path, dtype):
     assert again.weights[f"down.0.0.{BLOCK}pos_encoder.pe"].dtype == torch.float32
 
     again = checkpoint.camera_adapter(*saved_by_us(tmp_path, camera), "c.safetensors")
-    assert (again.setting, again.variant, again.frames) == ("bokeh", "physical", 5)
+    assert (again.steering, again.frames) == (steering("bokeh"), 5)
     assert again.architecture == unusual
     assert equal(again.encoder, camera.encoder)
     assert equal(again.merges, camera.merges)
 
 
 def test_what_a_camera_adapter_does_not_know_stays_unknown(tmp_path):
-    file = camera_file(setting=None, variant="published", frames=None)
+    file = camera_file(steering=steering(variant="published"), frames=None)
     again = checkpoint.camera_adapter(*saved_by_us(tmp_path, file), "c.safetensors")
-    assert (again.setting, again.variant, again.frames) == (None, "published", None)
+    assert (again.steering, again.frames) == (file.steering, None)
 
 
 def test_the_values_of_the_training_are_read_without_the_weights(tmp_path):
-    saved_by_us(tmp_path, camera_file(values=(2.0, 20.0)), "told.safetensors")
-    assert checkpoint.trained_on(tmp_path / "told.safetensors") == ("bokeh", (2.0, 20.0))
-    assert checkpoint.camera_adapter(*checkpoint.load(tmp_path / "told.safetensors"), "told").values == (2.0, 20.0)
+    told = steering("bokeh", ranges=((2.0, 20.0),), vocabulary="1f")
+    _, metadata = saved_by_us(tmp_path, camera_file(steering=told), "told.safetensors")
+    assert (metadata["values"], metadata["vocabulary"]) == ("[2.0, 20.0]", "1f")
+    assert checkpoint.declared_steering(tmp_path / "told.safetensors") == told
+    assert checkpoint.camera_adapter(*checkpoint.load(tmp_path / "told.safetensors"), "told").steering == told
     saved_by_us(tmp_path, camera_file())
-    assert checkpoint.trained_on(tmp_path / "file.safetensors") == ("bokeh", None)
+    assert checkpoint.declared_steering(tmp_path / "file.safetensors") == steering("bokeh")
     torch.save(released_camera(), tmp_path / "released.ckpt")
-    assert checkpoint.trained_on(tmp_path / "released.ckpt") == (None, None)
+    assert checkpoint.declared_steering(tmp_path / "released.ckpt") == steering(variant="published")
     whole = (tmp_path / "told.safetensors").read_bytes()
     (tmp_path / "half.safetensors").write_bytes(whole[: len(whole) // 2])
-    assert "half.safetensors is incomplete" in refused(checkpoint.trained_on, tmp_path / "half.safetensors")
+    assert "half.safetensors is incomplete" in refused(checkpoint.declared_steering, tmp_path / "half.safetensors")
 
 
 def test_metadata_say_what_the_file_is(tmp_path):
@@ -415,10 +423,10 @@ def test_a_host_builds_with_its_own_layers_in_the_type_of_the_file():
     lift = checkpoint.build_lift(motion, Host)
     assert isinstance(lift.at("down.0.0").proj_in, LazyLinear)
     assert equal(lift.state_dict(), motion.weights)
-    encoder, merges = checkpoint.build_camera(camera_file(), Host)
-    assert isinstance(merges.at("up.0.0").qkv_merge, LazyLinear)
-    assert equal(merges.state_dict(), weights_of(make_merges))
-    assert equal(encoder.state_dict(), weights_of(make_encoder))
+    adapter = checkpoint.build_camera(camera_file(), Host)
+    assert isinstance(adapter.merges.at("up.0.0").qkv_merge, LazyLinear)
+    assert equal(adapter.merges.state_dict(), weights_of(make_merges))
+    assert equal(adapter.encoder.state_dict(), weights_of(make_encoder))
 
 
 def test_building_is_strict():
@@ -695,12 +703,27 @@ def test_more_than_an_adapter_in_our_format_is_refused(tmp_path):
     assert "unexpected keys beside a camera adapter: decoder.bias" in message
 
 
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [({"setting": "zoom"}, "Unknown camera setting"), ({"setting": "aperture", "variant": "published"}, "published")],
-)
-def test_an_adapter_of_no_setting_is_never_made(change, words):
-    assert words in refused(lambda: camera_file(**change))
+def test_what_several_settings_are_steered_by_is_told_as_lists(tmp_path):
+    both = steering("focal_length", "bokeh", ranges=((24.0, 70.0), (1.0, 30.0)))
+    encoder = weights_of(partial(make_encoder, priors=2))
+    assert encoder["encoder_conv_in.weight"].shape[1] == 9 * 2**2
+    state, metadata = saved_by_us(tmp_path, camera_file(steering=both, encoder=encoder))
+    assert metadata["setting"] == '["focal_length", "bokeh"]'
+    assert metadata["values"] == "[[24.0, 70.0], [1.0, 30.0]]"
+    assert checkpoint.camera_adapter(state, metadata, "both").steering == both
+    for change, words in (
+        ({"setting": "[]"}, "setting = '[]', which is no list of settings"),
+        ({"setting": '["focal_length", 3]'}, "which is no list of settings"),
+        ({"setting": '["focal_length", "zoom"]'}, "Unknown camera setting 'zoom'"),
+        ({"setting": '["bokeh", "bokeh"]'}, "The adapter steers bokeh twice"),
+        ({"values": "[24, 70]"}, "which is not [lowest, highest] of every setting"),
+        ({"values": "[[24, 70]]"}, "trained ranges of 1 settings, and steers 2"),
+        ({"setting": "bokeh", "values": "[1, 30]"}, "(32, 36, 3, 3) in place of (32, 24, 3, 3)"),
+    ):
+        message = refused(checkpoint.camera_adapter, state, metadata | change, "both.st")
+        assert message.startswith("both.st")
+        assert words in message
+    assert "(32, 36, 3, 3) in place of (32, 24, 3, 3)" in refused(checkpoint.build_camera, camera_file(encoder=encoder))
 
 
 # Files

@@ -75,7 +75,7 @@ def test_a_motion_module_is_written_bit_equal(motion, out, capsys):
 def test_a_camera_adapter_is_written_with_its_setting_and_without_training_state(camera, out, capsys):
     assert run(camera, out, "--setting", "bokeh") == 0
     file = checkpoint.camera_adapter(*checkpoint.load(out), out.name)
-    assert (file.setting, file.variant) == ("bokeh", "published")
+    assert (file.steering.name, file.steering.variant) == ("bokeh", "published")
     before = checkpoint.camera_adapter(*checkpoint.load(camera), camera.name)
     assert all(torch.equal(numbers(before)[key], value) for key, value in numbers(file).items())
     assert camera.stat().st_size - out.stat().st_size > 100 * 10_000 * 4
@@ -97,7 +97,7 @@ def test_weights_change_type_and_position_codes_do_not(motion, camera, tmp_path,
 def test_a_converted_file_converts_again_and_knows_its_setting(camera, out, tmp_path, capsys):
     assert run(camera, out, "--setting", "bokeh") == 0
     assert run(out, tmp_path / "again.safetensors", "--dtype", "fp16") == 0
-    assert checkpoint.camera_adapter(*checkpoint.load(tmp_path / "again.safetensors"), "again").setting == "bokeh"
+    assert checkpoint.camera_adapter(*checkpoint.load(tmp_path / "again.safetensors"), "again").steering.name == "bokeh"
     error = error_of(capsys, out, tmp_path / "third.safetensors", "--setting", "focal_length")
     assert "steers bokeh, not focal_length" in error
 

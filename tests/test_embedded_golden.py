@@ -1,30 +1,36 @@
 """The frames with which ../tests/comfy/test_embedded_model.py compares ComfyUI's are those of SweepGenerator."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from diffusers import UNet2DConditionModel
 
-from genphoto.camera.settings import setting_named
+from genphoto.camera.settings import SETTINGS
 from genphoto.camera.sweep import CameraSweep
 from genphoto.checkpoint import build_camera, build_lift, camera_adapter, load, motion_module
+from genphoto.checkpoint.disk import save
 from genphoto.embedded import load_tiny_model
 from genphoto.generate import SweepGenerator
 from genphoto.image_model import tiny_image_model
+from genphoto.model import words
 from genphoto.model.diffusers_host import LiftedUNet
 
 from .golden import embedded
 
 
-@pytest.fixture(scope="module")
-def frames(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("embedded")
+@pytest.fixture(params=["its file stores its vocabulary", "its file is of 0.1, and the code has one more word"])
+def frames(request, tmp_path, monkeypatch):
+    folder = tmp_path
     embedded.write(UNet2DConditionModel.from_config(embedded.UNET).state_dict(), folder, folder, folder)
+    if "0.1" in request.param:
+        without_vocabulary(folder / embedded.MODEL)
+        monkeypatch.setattr(words, "SETTINGS", (replace(SETTINGS[0], prompt=lambda value: "<apex: 1>"), *SETTINGS))
     model = tiny_image_model(load_tiny_model(folder / embedded.MODEL))
     lift = build_lift(motion_module(*load(folder / embedded.MOTION), embedded.MOTION))
     camera = camera_adapter(*load(folder / embedded.CAMERA), embedded.CAMERA)
-    generator = SweepGenerator(
-        LiftedUNet(model.unet, lift), model, *build_camera(camera), setting_named(camera.setting), camera.variant
-    )
+    generator = SweepGenerator(LiftedUNet(model.unet, lift), model, build_camera(camera))
     return generator.generate(
         embedded.SCENE,
         CameraSweep({"focal_length": embedded.FOCAL_LENGTHS}),
@@ -32,6 +38,13 @@ def frames(tmp_path_factory):
         guidance_scale=embedded.GUIDANCE_SCALE,
         **embedded.SAMPLING,
     )
+
+
+def without_vocabulary(path):
+    weights, metadata = load(path)
+    tokenizer = json.loads(metadata["tokenizer"])
+    del tokenizer["vocabulary"]
+    save(path, weights, metadata | {"tokenizer": json.dumps(tokenizer)})
 
 
 def test_the_command_line_makes_the_golden_frames(frames):

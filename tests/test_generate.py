@@ -19,14 +19,16 @@ from tokenizers.pre_tokenizers import ByteLevel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from genphoto import checkpoint
-from genphoto.camera.settings import setting_named
+from genphoto.camera.settings import settings_named
 from genphoto.camera.sweep import CameraSweep
 from genphoto.checkpoint.flat_sizes import FlatSizes
-from genphoto.checkpoint.layout import make_encoder, make_lift, make_merges
+from genphoto.checkpoint.layout import make_lift
 from genphoto.cli import main
 from genphoto.generate import SweepGenerator
 from genphoto.image_model import load_image_model
+from genphoto.model.camera_adapter import CameraAdapter
 from genphoto.model.diffusers_host import LiftedUNet
+from genphoto.model.steering import Steering
 
 from .files.test_sweeps import assert_says, exif_of
 from .random_weights import random_
@@ -75,14 +77,10 @@ def write_base(folder):
 
 
 def camera_file(setting="focal_length", architecture=TINY):
-    return checkpoint.CameraFile(
-        setting,
-        "published",
-        architecture,
-        random_(make_encoder(architecture)).state_dict(),
-        random_(make_merges(architecture), 1).state_dict(),
-        5,
-    )
+    steering = Steering(settings_named(setting) if setting else (), "published")
+    adapter = CameraAdapter.untrained(steering, architecture.backbone, architecture.encoder)
+    encoder, merges = random_(adapter.encoder), random_(adapter.merges, 1)
+    return checkpoint.CameraFile(steering, architecture, encoder.state_dict(), merges.state_dict(), 5)
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +91,7 @@ def weights(tmp_path_factory):
     checkpoint.save_motion_module(folder / "motion.safetensors", lift)
     checkpoint.save_camera_adapter(folder / "camera.safetensors", camera_file())
     checkpoint.save_camera_adapter(folder / "unnamed.safetensors", camera_file(None))
+    checkpoint.save_camera_adapter(folder / "both.safetensors", camera_file("focal_length+shutter_speed"))
     key = "up_blocks.1.attentions.2.transformer_blocks.0.attn1.processor.to_out_lora"
     torch.save(
         {"lora_state_dict": {f"{key}.down.weight": torch.ones(2, 32), f"{key}.up.weight": torch.ones(32, 2)}},
@@ -105,14 +104,10 @@ def weights(tmp_path_factory):
 def generator(weights):
     image_model = load_image_model(weights / "base")
     motion = checkpoint.motion_module(*checkpoint.load(weights / "motion.safetensors"), "motion")
-    encoder, merges = checkpoint.build_camera(camera_file())
     return SweepGenerator(
         LiftedUNet(image_model.unet, checkpoint.build_lift(motion)),
         image_model,
-        encoder,
-        merges,
-        setting_named("focal_length"),
-        "published",
+        checkpoint.build_camera(camera_file()),
     )
 
 
@@ -149,12 +144,14 @@ def test_strength_zero_is_the_lift_without_a_camera(generator):
 
 
 def test_unet_and_lift_in_half_precision_stay_close(generator):
+    adapter = copy.deepcopy(generator.adapter)
+    adapter.merges.to(torch.float16)
     half = replace(
         generator,
         model=LiftedUNet(
             copy.deepcopy(generator.model.unet).to(torch.float16), copy.deepcopy(generator.model.lift).to(torch.float16)
         ),
-        merges=copy.deepcopy(generator.merges).to(torch.float16),
+        adapter=adapter,
     )
     exact = generator.generate(SCENE, SWEEP, steps=2)
     assert 0 < (half.generate(SCENE, SWEEP, steps=2) - exact).abs().mean() < 0.01
@@ -196,16 +193,9 @@ def test_a_size_between_latents_is_refused(generator, size):
 
 def test_camera_and_motion_of_different_sizes_are_refused(generator):
     other = FlatSizes((32, 32), heads=4, image_size=(64, 96), text_width=32).architecture()
-    encoder, merges = checkpoint.build_camera(camera_file(architecture=other))
+    adapter = checkpoint.build_camera(camera_file(architecture=other))
     with pytest.raises(ValueError, match=r"made for levels of width \(32, 32\).*motion module has \(32, 64\)"):
-        SweepGenerator(
-            generator.model,
-            generator.image_model,
-            encoder,
-            merges,
-            generator.setting,
-            "published",
-        )
+        replace(generator, adapter=adapter)
 
 
 @pytest.fixture
@@ -267,6 +257,14 @@ def test_an_adapter_that_does_not_say_its_setting_takes_the_one_of_the_sweep(run
     assert "unnamed.safetensors does not say which setting it steers: taken as focal_length" in printed
 
 
+def test_the_command_takes_an_adapter_of_two_settings(run, tmp_path, caplog):
+    both = ["--setting", "focal_length", "--values", "24", "50", "--setting", "shutter_speed", "--values", "0.5", "0.1"]
+    assert run(*both, camera="both.safetensors")[0] == 0
+    assert caplog.messages == []
+    written = CameraSweep.from_json((tmp_path / "out" / "sweep.json").read_text())
+    assert written.captions == ("24 mm, 0.5 s", "50 mm, 1/10 s")
+
+
 def test_what_the_adapter_does_not_reach_is_told_everywhere(run, tmp_path, caplog):
     zoom = ["--setting", "focal_length", "--values", "50", "200"]
     assert run(*zoom, "--setting", "shutter_speed", "--values", "0.5", "0.1")[0] == 0
@@ -298,7 +296,9 @@ def test_the_embedded_model_tells_what_it_was_not_trained_on(tmp_path, caplog):
 
 def test_the_range_of_an_adapter_that_tells_it_counts(generator, caplog):
     sweep = CameraSweep({"focal_length": [24, 60]})
-    assert replace(generator, values=(24.0, 50.0)).with_reach(sweep).reach == {"focal_length": (24.0, 50.0)}
+    adapter = copy.copy(generator.adapter)
+    adapter.steering = replace(adapter.steering, ranges=((24.0, 50.0),))
+    assert replace(generator, adapter=adapter).with_reach(sweep).reach == {"focal_length": (24.0, 50.0)}
     assert generator.with_reach(sweep) == sweep
     assert generator.concerns(sweep) == []
 

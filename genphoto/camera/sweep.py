@@ -32,6 +32,8 @@ class CameraSweep:
             white-balance dial says under unchanged light (2000 K is blue).
         reach: setting name -> (lowest, highest) value that what makes the frames can show, where it is known: frames
             that ask for more look like the nearest of the two.
+        unsteered: names of settings that what makes the frames cannot show at all: every frame looks as the base
+            camera has them.
 
     Raises:
         ValueError: no setting, no frames, lists of different lengths, a value that cannot be read or is out of range,
@@ -42,6 +44,7 @@ class CameraSweep:
     base: Camera = None  # type: ignore[assignment]  # until __post_init__
     dial: bool = False
     reach: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    unsteered: tuple[str, ...] = ()
 
     if TYPE_CHECKING:  # it takes more than it holds
 
@@ -51,6 +54,7 @@ class CameraSweep:
             base: Camera | None = None,
             dial: bool = False,
             reach: Mapping[str, Sequence[float | str]] = ...,
+            unsteered: Sequence[str] = ...,
         ) -> None: ...
 
     def __post_init__(self) -> None:
@@ -61,6 +65,7 @@ class CameraSweep:
             object.__setattr__(self, "base", next(iter(given.values()))[0].base)
         parsed = {s.name: _parsed(s, given[s.name][1]) for s in SETTINGS if s.name in given}
         object.__setattr__(self, "reach", {name: _ends_of(name, ends) for name, ends in self.reach.items()})
+        object.__setattr__(self, "unsteered", tuple(setting_named(name).name for name in self.unsteered))
         lengths = {name: len(values) for name, values in parsed.items()}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"Settings that vary together need the same number of values, got {lengths}.")
@@ -119,32 +124,34 @@ class CameraSweep:
     def captions(self) -> tuple[str, ...]:
         """The labels, and what is shown in their place where a value is out of reach."""
         reached: dict[int, list[str]] = {}
-        for name in self.reach:
-            for index, value in self.shortfalls(name).items():
+        for name, frames in self.shortfalls.items():
+            for index, value in frames.items():
                 reached.setdefault(index, []).append(setting_named(name).format(value))
         notes = {index: f" (asked; adapter reaches {', '.join(values)})" for index, values in reached.items()}
         return tuple(label + notes.get(index, "") for index, label in enumerate(self.labels))
 
-    def shortfalls(self, name: str) -> dict[int, float]:
-        """Index of every frame that asks for more than the reach of a setting -> the value that it reaches."""
-        setting, (low, high) = setting_named(name), self.reach[name]
-        asked = [setting.read(camera) for camera in self.cameras]
-        reached = [min(max(value, low), high) for value in asked]
-        pairs = enumerate(zip(asked, reached, strict=True))
-        return {index: end for index, (value, end) in pairs if not math.isclose(value, end, rel_tol=1e-4)}
+    @property
+    def shortfalls(self) -> dict[str, dict[int, float]]:
+        """Setting name -> index of every frame that asks for more than is reached -> the value that it reaches.
+
+        Settings that reach all that is asked are left out.
+        """
+        cameras = self.cameras
+        stays = {name: (setting_named(name).read(self.base),) * 2 for name in self.unsteered}
+        frames = {name: _beyond(setting_named(name), cameras, *ends) for name, ends in {**self.reach, **stays}.items()}
+        return {name: reached for name, reached in frames.items() if reached}
 
     @property
     def limitations(self) -> tuple[str, ...]:
         """A sentence for every setting whose reach the sweep leaves."""
         sentences, cameras = [], self.cameras
-        for name in self.reach:
-            setting, frames = setting_named(name), self.shortfalls(name)
-            if not frames:
-                continue
-            low, high = map(setting.format, self.reach[name])
-            knows, advice = f"the camera adapter was trained on {low} to {high}", "Sweep within that range."
-            if low == high:
+        for name, frames in self.shortfalls.items():
+            setting = setting_named(name)
+            if name in self.unsteered:
                 knows, advice = "no camera adapter steers it", "Add the adapter of this setting, or do not sweep it."
+            else:
+                low, high = map(setting.format, self.reach[name])
+                knows, advice = f"the camera adapter was trained on {low} to {high}", "Sweep within that range."
             numbers = _listed([str(index + 1) for index in frames])
             asked = _listed([setting.format(float(f"{setting.read(cameras[i]):.4g}")) for i in frames])
             shown = " and ".join(dict.fromkeys(map(setting.format, frames.values())))
@@ -173,6 +180,8 @@ class CameraSweep:
         document |= {"dial": True} if self.dial else {}
         if self.reach:
             document["reach"] = {name: list(ends) for name, ends in self.reach.items()}
+        if self.unsteered:
+            document["unsteered"] = list(self.unsteered)
         return json.dumps(document, indent=2)
 
     @classmethod
@@ -195,7 +204,11 @@ class CameraSweep:
             raise ValueError(f'"reach" of this camera sweep is {reach!r}, not an object of [lowest, highest] values.')
         if not isinstance(dial := document.get("dial", False), bool):
             raise ValueError(f'This camera sweep is damaged: "dial" is {dial!r}, not true or false.')
-        return cls(document["values"], Camera.from_dict(document["base"]), dial, reach)
+        unsteered = document.get("unsteered", [])
+        if not isinstance(unsteered, list) or not all(isinstance(name, str) for name in unsteered):
+            raise ValueError(f'"unsteered" of this camera sweep is {unsteered!r}, not a list of settings.')
+        reach, still = _without_single_values(reach)
+        return cls(document["values"], Camera.from_dict(document["base"]), dial, reach, (*unsteered, *still))
 
 
 def _parsed(setting: CameraSetting, values: Sequence[float | str]) -> tuple[float, ...]:
@@ -211,6 +224,20 @@ def _parsed(setting: CameraSetting, values: Sequence[float | str]) -> tuple[floa
 def _listed(words: Sequence[str]) -> str:
     """All of few words, the first and the last of many."""
     return ", ".join(words if len(words) <= MOST_LISTED else [*words[: MOST_LISTED - 2], "...", words[-1]])
+
+
+def _beyond(setting: CameraSetting, cameras: Sequence[Camera], low: float, high: float) -> dict[int, float]:
+    """Index of every camera whose value lies below `low` or above `high` -> the nearer of the two."""
+    asked = [setting.read(camera) for camera in cameras]
+    reached = [min(max(value, low), high) for value in asked]
+    pairs = enumerate(zip(asked, reached, strict=True))
+    return {index: end for index, (value, end) in pairs if not math.isclose(value, end, rel_tol=1e-4)}
+
+
+def _without_single_values(reach: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """A reach and the settings that GenPhoto 0.1 wrote into it as unsteered: those from a value to itself."""
+    still = [name for name, ends in reach.items() if isinstance(ends, list) and len(ends) == 2 and ends[0] == ends[1]]
+    return {name: ends for name, ends in reach.items() if name not in still}, still
 
 
 def _ends_of(name: str, ends: Sequence[float]) -> tuple[float, float]:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ..model.camera_encoder import DifferentialCameraEncoder
 from ..model.config import Architecture
+from ..model.differential import embedding_channels
 from ..model.lift import CameraMerges, Lift
 from ..model.motion_module import GROUPS
 from ..model.temporal import Operations
@@ -60,11 +61,12 @@ def sites_sizes(weights: Mapping[str, Tensor]) -> FlatSizes:
     )
 
 
-def encoder_sizes(encoder: Mapping[str, Tensor], sites: FlatSizes) -> FlatSizes:
-    """`sites` with what the shapes of a camera encoder add."""
+def encoder_sizes(encoder: Mapping[str, Tensor], sites: FlatSizes, priors: int = 1) -> FlatSizes:
+    """`sites` with what the shapes of a camera encoder of so many coarse priors add."""
     blocks = {m[1] for key in encoder if (m := re.match(r"encoder_down_conv_blocks\.0\.(\d+)\.", key))}
     first = encoder.get("encoder_conv_in.weight")
-    patch = math.isqrt(first.shape[1] // 6) if isinstance(first, Tensor) and first.ndim == 4 else 0
+    inputs = first.shape[1] if isinstance(first, Tensor) and first.ndim == 4 else 0
+    patch = math.isqrt(inputs // embedding_channels(priors))
     published = FlatSizes()
     return replace(
         sites,
@@ -110,9 +112,9 @@ def make_lift(architecture: Architecture, operations: Operations = nn) -> Lift:
     return Lift(architecture.backbone, architecture.motion, operations)
 
 
-def make_encoder(architecture: Architecture, operations: Operations = nn) -> DifferentialCameraEncoder:
-    """A camera encoder of an architecture, with new weights."""
-    return DifferentialCameraEncoder(architecture.backbone, architecture.encoder, operations)
+def make_encoder(architecture: Architecture, operations: Operations = nn, priors: int = 1) -> DifferentialCameraEncoder:
+    """A camera encoder of an architecture that takes so many coarse priors, with new weights."""
+    return DifferentialCameraEncoder(architecture.backbone, architecture.encoder, operations, priors)
 
 
 def make_merges(architecture: Architecture, operations: Operations = nn) -> CameraMerges:

@@ -16,6 +16,7 @@ from .disk import save
 from .kinds import TINY_MODEL, require
 from .layout import require_finite
 
+TOKEN_EMBEDDING = "embeddings.token_embedding.weight"
 PARTS = ("unet", "text", "autoencoder")
 # Looked at: frames of 1.33 by 1.5 times the trained sides fall into pieces; cfg 5 keeps the colors, 8 makes them hard.
 OTHER_SIDE, OTHER_GUIDANCE = 1.25, 2.0
@@ -91,18 +92,19 @@ def tiny_model(state: Mapping[str, Any], metadata: Mapping[str, str] | None, nam
     """
     require(TINY_MODEL, state, name)
     try:
-        told = {key: json.loads(metadata[key]) for key in ("unet", "text", "autoencoder", "tokenizer")}
+        configuration = {key: json.loads(metadata[key]) for key in ("unet", "text", "autoencoder", "tokenizer")}
         file = TinyModelFile(
-            told["unet"],
-            told["text"],
-            AutoencoderSizes(**told["autoencoder"]),
-            WordTokenizer(tuple(told["tokenizer"]["words"]), told["tokenizer"]["length"]),
+            configuration["unet"],
+            configuration["text"],
+            AutoencoderSizes(**configuration["autoencoder"]),
+            _tokenizer(configuration["tokenizer"]),
             metadata["prediction"],
             {p: {k.removeprefix(f"{p}."): v for k, v in state.items() if k.startswith(f"{p}.")} for p in PARTS},
             Sampling(**json.loads(metadata.get("sampling", "{}"))),
         )
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{name}: its metadata are damaged or lost ({error!r}). Install GenPhoto again.") from None
+    _require_vocabulary(name, file)
     for part, weights in file.weights.items():
         require_finite(f"{name} ({part})", weights)
     return file
@@ -111,17 +113,34 @@ def tiny_model(state: Mapping[str, Any], metadata: Mapping[str, str] | None, nam
 def save_tiny_model(path: str | os.PathLike[str], file: TinyModelFile) -> None:
     """Write a tiny image model as .safetensors, all of it or nothing."""
     weights = {f"{part}.{key}": value for part, values in file.weights.items() for key, value in values.items()}
+    _require_vocabulary("The tiny image model", file)
     require_finite("The tiny image model", weights)
-    tokenizer = {"words": file.tokenizer.words, "length": file.tokenizer.length}
-    told = {
+    configuration = {
         "unet": file.unet,
         "text": file.text,
         "autoencoder": file.autoencoder.to_dict(),
-        "tokenizer": tokenizer,
+        "tokenizer": asdict(file.tokenizer),
         "sampling": asdict(file.sampling),
     }
-    metadata = {key: json.dumps(value) for key, value in told.items()}
+    metadata = {key: json.dumps(value) for key, value in configuration.items()}
     save(path, weights, metadata | {"format": "genphoto", "kind": "tiny_model", "prediction": file.prediction})
+
+
+def _tokenizer(values: Mapping[str, Any]) -> WordTokenizer:
+    words, length = tuple(values["words"]), values["length"]
+    if "vocabulary" not in values:
+        return WordTokenizer.of_0_1(words, length)
+    return WordTokenizer(tuple(values["vocabulary"]), words, length)
+
+
+def _require_vocabulary(name: str, file: TinyModelFile) -> None:
+    """Refuse a vocabulary with more or fewer tokens than the text embedding has rows: words would be others."""
+    tokens, rows = len(file.tokenizer.vocabulary), len(file.weights["text"].get(TOKEN_EMBEDDING, ()))
+    if tokens != rows:
+        raise ValueError(
+            f"{name}: {tokens} tokens in its vocabulary, {rows} rows in its text embedding. Its file was made from two "
+            "models: install GenPhoto again, or export the training again."
+        )
 
 
 def text_weights(module: nn.Module) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..camera.settings import SETTINGS
+from ..camera.settings import SETTINGS, setting_named
 from ..checkpoint import (
     CAMERA_ADAPTER,
     MOTION_MODULE,
@@ -77,7 +77,12 @@ def convert_file(args: argparse.Namespace) -> None:
         save_motion_module(out, file if dtype is None else MotionFile(file.architecture, cast(file.weights, dtype)))
     elif kind == CAMERA_ADAPTER:
         file = _with_setting(camera_adapter(state, metadata, source.name), args.setting, source.name)
-        _report(source, f"{kind} for {file.setting} ({file.variant})", file.architecture, file.encoder | file.merges)
+        _report(
+            source,
+            f"{kind} for {file.steering.name} ({file.steering.variant})",
+            file.architecture,
+            file.encoder | file.merges,
+        )
         if dtype is not None:
             file = replace(file, encoder=cast(file.encoder, dtype), merges=cast(file.merges, dtype))
         save_camera_adapter(out, file)
@@ -87,13 +92,15 @@ def convert_file(args: argparse.Namespace) -> None:
 
 
 def _with_setting(file: CameraFile, setting: str | None, name: str) -> CameraFile:
-    if file.setting is None and setting is None:
+    steering = file.steering
+    if not steering.settings and setting is None:
         raise ValueError(
             f"{name} does not say which camera setting it steers. Say it by --setting: {', '.join(RELEASED)}."
         )
-    if setting and file.setting not in (None, setting):
-        raise ValueError(f"{name} says that it steers {file.setting}, not {setting}. Leave out --setting.")
-    return replace(file, setting=file.setting or setting)
+    if setting and steering.settings and steering.name != setting:
+        raise ValueError(f"{name} says that it steers {steering.name}, not {setting}. Leave out --setting.")
+    settings = steering.settings or (setting_named(setting),)
+    return replace(file, steering=replace(steering, settings=settings))
 
 
 def _report(source: Path, kind: str, architecture: Architecture, weights: Mapping[str, Tensor]) -> None:

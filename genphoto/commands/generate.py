@@ -14,13 +14,13 @@ import torch
 from tqdm import tqdm
 
 from .. import checkpoint
-from ..camera.settings import SETTINGS, setting_named
+from ..camera.settings import SETTINGS
 from ..camera.sweep import CameraSweep
 from ..embedded import GUIDANCE_SCALE, MOTION, camera_path, load_tiny_model
 from ..files.exif import GENERATED
 from ..files.sweeps import SweepFiles
 from ..model.config import MOST_STEPS, MOST_STRENGTH
-from ..model.differential import setting_values, steered_setting
+from ..model.steering import released_setting
 from ..optional_packages import set_aside_broken_torchvision
 from .arguments import chosen_device, file_path, number, picture_size, seed_number, typed
 from .output_folder import add_output_arguments, output_folder
@@ -147,8 +147,8 @@ def generate_files(args: argparse.Namespace) -> None:
 def _require_files(args: argparse.Namespace) -> None:
     paths = {option: getattr(args, option) for option in FILES}
     if lacking := [option for option in NEEDED if paths[option] is None]:
-        wanted = "; ".join(f"--{option}: {FILES[option][0]}, from {FILES[option][1]}" for option in lacking)
-        raise ValueError(f"generate needs weights that are not given. {wanted}.")
+        sources = "; ".join(f"--{option}: {FILES[option][0]}, from {FILES[option][1]}" for option in lacking)
+        raise ValueError(f"generate needs weights that are not given. {sources}.")
     for option, path in paths.items():
         if path is not None and not path.exists():
             what, where = FILES[option]
@@ -158,16 +158,14 @@ def _require_files(args: argparse.Namespace) -> None:
 
 
 def _generator(args: argparse.Namespace, sweep: CameraSweep, device: str):
-    """The smaller files first: what does not fit is found before gigabytes are read."""
+    """The smaller files first: what does not fit is refused before gigabytes are read."""
     camera = _camera_file(args.camera, sweep)
     _libraries()
     from ..generate import checked_size
     from ..image_model import load_image_model, unet_of
     from ..model.diffusers_host import merge_image_lora
 
-    checked_size(
-        args.size or camera.architecture.encoder.image_size, camera.architecture.backbone, camera.architecture.encoder
-    )
+    checked_size(args.size, camera.architecture.backbone, camera.architecture.encoder)
     lora = checkpoint.image_lora(checkpoint.load(args.lora)[0], args.lora.name) if args.lora else None
     motion = checkpoint.motion_module(*checkpoint.load(args.motion), args.motion.name)
     image_model = load_image_model(args.base, args.unet, args.config)
@@ -179,23 +177,19 @@ def _generator(args: argparse.Namespace, sweep: CameraSweep, device: str):
 
 
 def _embedded_generator(args: argparse.Namespace, sweep: CameraSweep, device: str):
-    setting = steered_setting(None, sweep)
+    setting = released_setting(sweep)
     path = camera_path(setting.name)
     if not path.exists():
         known = ", ".join(s.name for s in SETTINGS if camera_path(s.name).exists())
         raise ValueError(f"The embedded model knows no {setting.label.lower()}. It knows: {known}.")
-    setting_values(sweep, setting)
+    camera = _camera_file(path, sweep)
     file = load_tiny_model()
-    file.tokenizer([args.scene, args.negative])  # unknown words are found before anything is built
+    file.tokenizer([args.scene, args.negative])  # unknown words are refused before anything is built
     _libraries()
     from ..generate import checked_size
     from ..image_model import tiny_image_model
 
-    camera = checkpoint.camera_adapter(*checkpoint.load(path), path.name)
-    checked_size(
-        args.size or camera.architecture.encoder.image_size, camera.architecture.backbone, camera.architecture.encoder
-    )
-    height, width = args.size or camera.architecture.encoder.image_size
+    height, width = checked_size(args.size, camera.architecture.backbone, camera.architecture.encoder)
     far = file.sampling.departures(width, height, _guidance_scale(args.cfg, embedded=True))
     for concern in file.sampling.concerns(far):
         log.warning("%s", concern)
@@ -207,17 +201,15 @@ def _assembled(image_model, motion, camera, device: str, dtype: torch.dtype):
     from ..generate import SweepGenerator
     from ..model.diffusers_host import LiftedUNet
 
-    encoder, merges = checkpoint.build_camera(camera)
+    adapter = checkpoint.build_camera(camera)
+    adapter.encoder.to(device, torch.float32)
+    adapter.merges.to(device, dtype)
     image_model.autoencoder.to(device)
     image_model.text_encoder.to(device)
     return SweepGenerator(
         LiftedUNet(image_model.unet.to(device, dtype), checkpoint.build_lift(motion).to(device, dtype)),
         image_model,
-        encoder.to(device, torch.float32),
-        merges.to(device, dtype),
-        setting_named(camera.setting),
-        camera.variant,
-        camera.values,
+        adapter,
     )
 
 
@@ -236,17 +228,17 @@ def _libraries() -> None:
         library.utils.logging.disable_progress_bar()
 
 
-def _guidance_scale(wanted: float | None, embedded: bool) -> float:
-    if wanted is not None:
-        return wanted
+def _guidance_scale(chosen: float | None, embedded: bool) -> float:
+    if chosen is not None:
+        return chosen
     return GUIDANCE_SCALE if embedded else PUBLISHED_GUIDANCE_SCALE
 
 
-def _camera_file(path: Path, sweep: CameraSweep):
-    camera = checkpoint.camera_adapter(*checkpoint.load(path), path.name)
-    setting = steered_setting(camera.setting, sweep)
-    if camera.setting is None:
-        camera = replace(camera, setting=setting.name)
-        print(f"{path.name} does not say which setting it steers: taken as {setting.name}, which the sweep varies.")
-    setting_values(sweep, setting)
-    return camera
+def _camera_file(path: Path, sweep: CameraSweep) -> checkpoint.CameraFile:
+    """The file of an adapter that steers this sweep."""
+    file = checkpoint.camera_adapter(*checkpoint.load(path), path.name)
+    steering = file.steering.settled(sweep)
+    if not file.steering.settings:
+        print(f"{path.name} does not say which setting it steers: taken as {steering.name}, which the sweep varies.")
+    steering.question(sweep)
+    return replace(file, steering=steering)

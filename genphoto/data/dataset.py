@@ -95,7 +95,7 @@ class SweepExample:
 
     Args:
         frames: (F,3,H,W) in [0,1] sRGB; None where only latents are kept.
-        sweep: the camera states, one setting varies.
+        sweep: the camera states, some settings vary.
         caption: what every frame shows.
         latents: (F,C,h,w) of the frames, where an autoencoder has made them.
     """
@@ -109,12 +109,12 @@ class SweepExample:
 class DifferentialDataset(Dataset):
     """Sweeps of the photographs of a source, simulated when they are asked for; `dataset[epoch, index]`.
 
-    An example depends on (seed, epoch, index) alone, whoever asks for it and whenever. The setting follows from epoch
-    and index in turn, its values are drawn by the setting's `sample`.
+    An example depends on (seed, epoch, index) alone, whoever asks for it and whenever. What varies follows from epoch
+    and index in turn, its values are drawn by each setting's `sample`.
 
     Args:
         source: what is photographed.
-        settings: the settings that take turns.
+        settings: what takes turns: one setting, or several that vary together.
         frames: length of the sweeps.
         size: (height, width) of the frames.
         variant: "physical", or "published" as the released adapters were trained.
@@ -125,7 +125,7 @@ class DifferentialDataset(Dataset):
     def __init__(
         self,
         source: SubjectSource,
-        settings: Sequence[CameraSetting],
+        settings: Sequence[tuple[CameraSetting, ...]],
         frames: int,
         size: tuple[int, int],
         variant: str = "physical",
@@ -144,23 +144,27 @@ class DifferentialDataset(Dataset):
         """Examples of an epoch."""
         return len(self.source)
 
-    def setting_at(self, epoch: int, index: int) -> CameraSetting:
-        """The setting that varies in an example."""
+    def settings_at(self, epoch: int, index: int) -> tuple[CameraSetting, ...]:
+        """The settings that vary in an example."""
         return self.settings[(epoch + index) % len(self.settings)]
 
     def __getitem__(self, at: tuple[int, int]) -> SweepExample:
         epoch, index = at
-        setting = self.setting_at(epoch, index)
+        settings = self.settings_at(epoch, index)
         subject = self.source[index]
         generator = seeded(self.seed, "values", epoch, index)
-        values = setting.sample(self.frames, generator).tolist()
+        values = {setting.name: setting.sample(self.frames, generator).tolist() for setting in settings}
         if torch.rand((), generator=generator) < self.plain:
-            values = [setting.read(setting.base)] * self.frames
-        low, high = setting.limits
-        sweep = CameraSweep({setting.name: [min(max(value, low), high) for value in values]})
+            values = {setting.name: [setting.read(settings[0].base)] * self.frames for setting in settings}
+        sweep = CameraSweep({setting.name: _within_limits(setting, values[setting.name]) for setting in settings})
         if subject.focus_m is not None:
             sweep = sweep.focused_at(subject.focus_m)
         return SweepExample(subject.frames(sweep, self.variant, self.size), sweep, subject.caption)
+
+
+def _within_limits(setting: CameraSetting, values: Sequence[float]) -> list[float]:
+    low, high = setting.limits
+    return [min(max(value, low), high) for value in values]
 
 
 def seeded(*parts: object) -> torch.Generator:

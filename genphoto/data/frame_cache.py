@@ -14,6 +14,7 @@ import torch
 from torch.utils.data import Dataset
 
 from ..camera.setting import CameraSetting
+from ..camera.settings import joint_name
 from ..camera.sweep import CameraSweep
 from ..files.whole_file import whole_file
 from .dataset import DifferentialDataset, SweepExample
@@ -40,9 +41,9 @@ class FrameCache(Dataset):
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def setting_at(self, epoch: int, index: int) -> CameraSetting:
-        """The setting that varies in an example, the same in every epoch."""
-        return self.dataset.setting_at(0, index)
+    def settings_at(self, epoch: int, index: int) -> tuple[CameraSetting, ...]:
+        """The settings that vary in an example, the same in every epoch."""
+        return self.dataset.settings_at(0, index)
 
     def __getitem__(self, at: tuple[int, int]) -> SweepExample:
         _, index = at
@@ -76,7 +77,7 @@ class FrameCache(Dataset):
         data = self.dataset
         told = {
             "source": data.source.fingerprint(),
-            "settings": [setting.name for setting in data.settings],
+            "settings": [joint_name(settings) for settings in data.settings],
             "frames": data.frames,
             "size": list(data.size),
             "variant": data.variant,
@@ -125,9 +126,9 @@ class LatentCache(Dataset):
     def __len__(self) -> int:
         return len(self.frames)
 
-    def setting_at(self, epoch: int, index: int) -> CameraSetting:
-        """The setting that varies in an example, the same in every epoch."""
-        return self.frames.setting_at(epoch, index)
+    def settings_at(self, epoch: int, index: int) -> tuple[CameraSetting, ...]:
+        """The settings that vary in an example, the same in every epoch."""
+        return self.frames.settings_at(epoch, index)
 
     def __getitem__(self, at: tuple[int, int]) -> SweepExample:
         return replace(self.frames.described(at[1]), latents=_row(self.path, at[1]))

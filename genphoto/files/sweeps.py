@@ -138,11 +138,10 @@ class SweepFiles:
 
     def _reached(self, index: int, camera: Camera) -> dict[str, dict[str, float]]:
         """Setting -> what a frame asks of it, and what is shown in place of that."""
-        found = {name: self.sweep.shortfalls(name).get(index) for name in self.sweep.reach}
         return {
-            name: {"asked": setting_named(name).read(camera), "reached": value}
-            for name, value in found.items()
-            if value is not None
+            name: {"asked": setting_named(name).read(camera), "reached": reached[index]}
+            for name, reached in self.sweep.shortfalls.items()
+            if index in reached
         }
 
     def _require_size(self, picture: Image.Image) -> None:

@@ -7,10 +7,9 @@ from torch import Tensor, nn
 
 from .backbone import Backbone
 from .config import EncoderSizes
+from .differential import embedding_channels
 from .frame_layout import IMAGES
 from .temporal import Operations, TemporalBlock, over_windows
-
-EMBEDDING_CHANNELS = 6
 
 
 class ResidualBlock(nn.Module):
@@ -35,15 +34,22 @@ class DifferentialCameraEncoder(nn.Module):
     """Features of a camera embedding at every level; each frame's depend on all frames of its sweep.
 
     Attribute names follow the released files.
+
+    Args:
+        backbone: whose levels get features.
+        sizes: its own.
+        operations: layers of torch, or a host's own.
+        priors: coarse priors in the camera embedding, one per setting that is steered.
     """
 
-    def __init__(self, backbone: Backbone, sizes: EncoderSizes, operations: Operations = nn):
+    def __init__(self, backbone: Backbone, sizes: EncoderSizes, operations: Operations = nn, priors: int = 1):
         super().__init__()
         self.backbone = backbone
         self.sizes = sizes
+        self.priors = priors
         self.patch = backbone.downscale // sizes.embedding_downscale
         widths = (backbone.widths[0], *backbone.widths)
-        self.encoder_conv_in = operations.Conv2d(EMBEDDING_CHANNELS * self.patch**2, widths[0], 3, padding=1)
+        self.encoder_conv_in = operations.Conv2d(embedding_channels(priors) * self.patch**2, widths[0], 3, padding=1)
         self.encoder_down_conv_blocks = nn.ModuleList()
         self.encoder_down_attention_blocks = nn.ModuleList()
         for level, channels in enumerate(backbone.widths):
@@ -61,7 +67,7 @@ class DifferentialCameraEncoder(nn.Module):
             )
 
     def forward(self, embedding: Tensor) -> list[Tensor]:
-        """Camera embedding (S,6,F,H,W) -> per level (S,F,C,h,w), h = H / (patch * 2^level)."""
+        """Camera embedding (S,3 N + 3,F,H,W) of N priors -> per level (S,F,C,h,w), h = H / (patch * 2^level)."""
         sweeps, _, frames = embedding.shape[:3]
         x = embedding.transpose(1, 2).flatten(0, 1)
         x = self.encoder_conv_in(F.pixel_unshuffle(x, self.patch))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from itertools import product
 from math import inf
 from typing import Any
 
 from ..camera.imaging import VARIANTS
-from ..camera.settings import SETTINGS
+from ..camera.settings import SETTINGS, settings_named
+from ..camera.sweep import CameraSweep
 from ..checkpoint import MOTION_MODULE, RELEASES
 from ..model.config import PUBLISHED
 from ..model.differential import MIN_FRAMES
@@ -57,7 +59,8 @@ class DataConfig:
     Args:
         folder: photographs with captions (and depth); empty for procedural scenes.
         scenes: number of procedural scenes.
-        settings: the settings that take turns.
+        settings: the settings that take turns, each with a camera adapter of its own; several in one, as in
+            "focal_length+shutter_speed", vary together.
         frames: length of the sweeps.
         plain: share of the base camera's frames in stages that learn from single frames.
         size: (height, width) of the frames [px].
@@ -85,8 +88,10 @@ class DataConfig:
         known = [s.name for s in SETTINGS if s.published or self.variant != "published"]
         if not self.settings:
             raise ValueError(f"data: settings = [] is empty. Use at least one of: {', '.join(known)}.")
-        for name in self.settings:
-            _require("data: settings", name, known, f"is unknown to variant {self.variant}")
+        for joint in self.settings:
+            for name in joint.split("+"):
+                _require("data: settings", name, known, f"is unknown to variant {self.variant}")
+            _require_possible(joint)
         _require_size("data: size", self.size)
         if bool(self.folder) == bool(self.scenes):
             raise ValueError("data: give either folder (photographs) or scenes (a number of procedural ones).")
@@ -257,6 +262,18 @@ class TrainConfig:
 def _require(where: str, value: str, allowed: Sequence[str], fault: str = "is unknown") -> None:
     if value not in allowed:
         raise ValueError(f"{where} = {value!r} {fault}. Use one of: {', '.join(a or '(empty)' for a in allowed)}.")
+
+
+def _require_possible(joint: str) -> None:
+    """Refuse settings of which no camera has all, at an end of each one's domain."""
+    settings = settings_named(joint)
+    if repeated := [setting.name for setting in settings if settings.count(setting) > 1]:
+        raise ValueError(f"data: settings = {joint!r} has {repeated[0]} twice. Name every setting once.")
+    ends = list(product(*(setting.domain for setting in settings)))
+    try:
+        CameraSweep({s.name: values for s, values in zip(settings, zip(*ends, strict=True), strict=True)})
+    except ValueError as error:
+        raise ValueError(f"data: settings = {joint!r} cannot vary together: {error}") from None
 
 
 def _require_ranges(where: str, config: Any) -> None:

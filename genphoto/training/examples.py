@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from ..camera.setting import CameraSetting
-from ..data.dataset import DifferentialDataset, SweepExample, seeded
+from ..camera.settings import joint_name
+from ..data.dataset import DifferentialDataset, seeded
 from ..data.frame_cache import FrameCache, LatentCache
 from ..model.config import Architecture
-from ..model.differential import camera_prompts, coarse_prior, magnifications, setting_values
+from ..model.steering import CameraQuestion, Steering
 from .config import StageConfig
 
 TIMESTEPS = 1000
@@ -25,7 +25,7 @@ Key = tuple[int, int, int, int]  # epoch, index, number of the draw, frames
 class StepSampler(Sampler):
     """The keys of every step's examples from step `start` on, in as many batches as the stage accumulates.
 
-    All examples of a step vary the same setting.
+    All examples of a step vary the same settings.
     """
 
     def __init__(self, dataset: Examples, stage: StageConfig, frames: int, seed: int, start: int = 0):
@@ -53,7 +53,7 @@ class StepSampler(Sampler):
         rest: dict[str, list[tuple[int, int]]] = {}
         while True:
             for index in self._order(epoch):
-                name = self.dataset.setting_at(epoch, index).name if self.stage.kind == "sweep" else ""
+                name = joint_name(self.dataset.settings_at(epoch, index)) if self.stage.kind == "sweep" else ""
                 waiting = rest.setdefault(name, [])
                 waiting.append((epoch, index))
                 if len(waiting) == size:
@@ -85,6 +85,7 @@ class TrainingExamples(Dataset):
         dataset: sweeps of photographs.
         stage: what is trained.
         architecture: of the lift; its camera embedding is prepared here.
+        steered: what every camera adapter steers, by its name.
         tokenize: texts -> token numbers (N,T).
         latent_shape: (C,h,w) of a frame's latent.
         seed: of noise, timesteps and dropouts.
@@ -95,17 +96,17 @@ class TrainingExamples(Dataset):
         dataset: Examples,
         stage: StageConfig,
         architecture: Architecture,
+        steered: Mapping[str, Steering],
         tokenize: Callable[[Sequence[str]], Tensor],
         latent_shape: tuple[int, int, int],
-        variant: str,
         seed: int,
     ):
         self.dataset = dataset
         self.stage = stage
         self.architecture = architecture
+        self.steered = steered
         self.tokenize = tokenize
         self.latent_shape = latent_shape
-        self.variant = variant
         self.seed = seed
 
     def __getitem__(self, key: Key) -> dict[str, object]:
@@ -113,25 +114,26 @@ class TrainingExamples(Dataset):
         example = self.dataset[epoch, index]
         generator = seeded(self.seed, self.stage.name, "draw", draw)
         drop_text = torch.rand((), generator=generator).item()
-        kept = "frames" if example.latents is None else "latents"
-        pictures = getattr(example, kept)
+        stored = "frames" if example.latents is None else "latents"
+        pictures = getattr(example, stored)
         first = int(torch.randint(len(pictures) - count + 1, (), generator=generator))
         pictures = pictures[first : first + count]
         item: dict[str, object] = {"timestep": shifted(self._timestep(draw, generator), self.stage)}
         if self.stage.kind == "autoencoder":
             pictures = self._cropped(pictures, generator)
         else:
-            item["text"] = self._text(example, first, count, dropped=drop_text < self.stage.drop_text)
+            item["text"] = self.tokenize(["" if drop_text < self.stage.drop_text else example.caption])
         if self.stage.kind == "sweep":
-            setting = self.dataset.setting_at(epoch, index)
-            item["setting"] = setting.name
+            item["steered"] = joint_name(self.dataset.settings_at(epoch, index))
             step = draw // self.stage.batch_size
             item["camera_drawn"] = torch.rand((), generator=seeded(self.seed, self.stage.name, "camera", step))
-            item |= self._camera(example.sweep, setting, first, count)
+            item |= self._camera(self.steered[item["steered"]].question(example.sweep), slice(first, first + count))
+            if self.stage.blind == "camera":
+                item["text"] = self._with_plain_prompts(item["text"], item["camera_text"])
         shape = self.latent_shape
         if self.stage.kind == "autoencoder":
             shape = (shape[0], *(n // self.architecture.backbone.downscale for n in pictures.shape[-2:]))
-        return item | {kept: pictures, "noise": torch.randn(count, *shape, generator=generator)}
+        return item | {stored: pictures, "noise": torch.randn(count, *shape, generator=generator)}
 
     def _timestep(self, draw: int, generator: torch.Generator) -> Tensor:
         """A timestep from the example's share of all: those of a batch are spread evenly, which calms the loss."""
@@ -139,28 +141,22 @@ class TrainingExamples(Dataset):
         place = (draw % size + torch.rand((), dtype=torch.float64, generator=generator)) / size
         return (place * TIMESTEPS).long()
 
-    def _text(self, example: SweepExample, first: int, count: int, dropped: bool) -> Tensor:
-        """Token numbers (1,T) of the caption, or (F,2,T) where plain prompts take the camera encoder's place.
-
-        Those are the caption and, read by themselves since both together may be too long, the words of the camera.
-        """
-        caption = self.tokenize(["" if dropped else example.caption])
-        if self.stage.blind != "camera":
-            return caption
-        (setting,) = example.sweep.settings
-        words = camera_prompts(example.sweep.values[setting.name][first : first + count], setting)
-        return torch.stack([caption.expand(count, -1), self.tokenize(words)], 1)
-
-    def _camera(self, sweep, setting: CameraSetting, first: int, count: int) -> dict[str, Tensor]:
-        values = setting_values(sweep, setting)[first : first + count]
-        prior = coarse_prior(
-            sweep, setting, setting_values(sweep, setting), self.variant, self.architecture.encoder.embedding_size
-        )
+    def _camera(self, question: CameraQuestion, shown: slice) -> dict[str, Tensor]:
+        """What the camera encoder gets of the frames that are shown, and how much larger than in the first of them."""
+        larger = question.magnification(reference=shown.start)
         return {
-            "prior": prior[first : first + count],
-            "camera_text": self.tokenize(camera_prompts(values, setting)),
-            "magnification": magnifications(values, setting).float(),  # batches go to devices without float64
+            "prior": question.prior(self.architecture.encoder.embedding_size)[shown],
+            "camera_text": self.tokenize(question.prompts[shown]),
+            "magnification": larger[shown].float(),  # batches go to devices without float64
         }
+
+    @staticmethod
+    def _with_plain_prompts(caption: Tensor, words: Tensor) -> Tensor:
+        """Token numbers of a caption (1,T) and of the camera's words (F,T), which take the camera encoder's place.
+
+        In two pieces (F,2,T), each read by itself, since both together may be too long.
+        """
+        return torch.stack([caption.expand(len(words), -1), words], 1)
 
     def _cropped(self, frames: Tensor, generator: torch.Generator) -> Tensor:
         if not self.stage.crop:
@@ -183,7 +179,7 @@ def shifted(timestep: Tensor, stage: StageConfig) -> Tensor:
 
 
 def collate(items: Sequence[dict[str, object]]) -> dict[str, object]:
-    """A batch: tensors stacked, the setting once."""
+    """A batch: tensors stacked, the name of what is steered once."""
     return {
         name: torch.stack([item[name] for item in items]) if isinstance(value, Tensor) else value
         for name, value in items[0].items()

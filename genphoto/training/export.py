@@ -6,7 +6,6 @@ from pathlib import Path
 
 import torch
 
-from ..camera.settings import setting_named
 from ..checkpoint import (
     CameraFile,
     MotionFile,
@@ -82,15 +81,13 @@ def export(parts: Parts, config: TrainConfig, trained: set[str], folder: Path) -
     if "motion" in trained:
         save_motion_module(place(MOTION), MotionFile(parts.architecture, weights(parts.motion)))
     if "camera" in trained:
-        for setting, adapter in parts.camera.items():
+        for name, adapter in parts.camera.items():
             file = CameraFile(
-                setting,
-                config.data.variant,
+                adapter.steering,
                 parts.architecture,
                 weights(adapter.encoder),
                 weights(adapter.merges),
                 config.data.frames,
-                setting_named(setting).domain,
             )
-            save_camera_adapter(place(camera_path(setting)), file)
+            save_camera_adapter(place(camera_path(name)), file)
     return written

@@ -15,7 +15,7 @@ from ..model.config import PUBLISHED
 from ..model.diffusers_host import merge_image_lora
 from ..model.lift import Lift
 from .config import DataConfig, ModelConfig
-from .parts import Parts, initialized
+from .parts import Parts, initialized, steered_by
 
 
 def full_size_parts(model: ModelConfig, data: DataConfig, seed: int) -> Parts:
@@ -31,7 +31,7 @@ def full_size_parts(model: ModelConfig, data: DataConfig, seed: int) -> Parts:
     if model.lora:
         merge_image_lora(image_model.unet, checkpoint.image_lora(checkpoint.load(model.lora)[0], Path(model.lora).name))
     lift = checkpoint.build_lift(motion).float()
-    return initialized(lambda: Parts(image_model, lift, motion.architecture.encoder, data.settings), seed)
+    return initialized(lambda: Parts(image_model, lift, motion.architecture.encoder, steered_by(data)), seed)
 
 
 def _random_parts(data: DataConfig) -> Parts:
@@ -49,7 +49,7 @@ def _random_parts(data: DataConfig) -> Parts:
         )
     )
     motion = Lift(backbone, PUBLISHED.motion)
-    return Parts(ImageModel(unet, vae, text, _letters), motion, PUBLISHED.encoder, data.settings)
+    return Parts(ImageModel(unet, vae, text, _letters), motion, PUBLISHED.encoder, steered_by(data))
 
 
 def _letters(texts) -> torch.Tensor:

@@ -14,7 +14,7 @@ from ..model.lift import ActiveCamera
 from ..model.noise import sweep_noise
 from ..sampling import published_scheduler
 from .config import StageConfig
-from .parts import CameraAdapter, Parts
+from .parts import Parts
 
 
 class StageLoss(nn.Module):
@@ -33,8 +33,8 @@ class StageLoss(nn.Module):
 
     def _reconstruction(self, batch: dict[str, Tensor]) -> Tensor:
         pictures = batch["frames"].flatten(0, 1) * 2 - 1
-        found = self.parts.autoencoder(pictures, batch["noise"].flatten(0, 1) * self.stage.latent_noise)
-        return reconstruction_loss(found.float(), pictures)
+        reconstruction = self.parts.autoencoder(pictures, batch["noise"].flatten(0, 1) * self.stage.latent_noise)
+        return reconstruction_loss(reconstruction.float(), pictures)
 
     def _denoising(self, batch: dict[str, Tensor]) -> Tensor:
         frames = batch["noise"].shape[1]
@@ -52,12 +52,12 @@ class StageLoss(nn.Module):
         noisy = self.scheduler.add_noise(latents, noise, timesteps)
         text = self.text(batch["text"])
         if self.stage.kind == "image":
-            found = self.parts.unet(noisy, timesteps, text).sample
+            predicted = self.parts.unet(noisy, timesteps, text).sample
         else:
             lifted = LiftedUNet(self.parts.unet, self.parts.motion)
-            found = lifted(noisy, timesteps, text, frames, cameras)
-        wanted = noise if self.prediction == "epsilon" else self.scheduler.get_velocity(latents, noise, timesteps)
-        error = (found.float() - wanted).square()
+            predicted = lifted(noisy, timesteps, text, frames, cameras)
+        target = noise if self.prediction == "epsilon" else self.scheduler.get_velocity(latents, noise, timesteps)
+        error = (predicted.float() - target).square()
         return (error * self._weight(error)).mean() if self.stage.center_weight else error.mean()
 
     def _weight(self, error: Tensor) -> Tensor:
@@ -83,13 +83,17 @@ class StageLoss(nn.Module):
         if self.stage.blind == "camera" or batch["camera_drawn"][0] < self.stage.drop_camera:
             return []
         hidden = self.parts.hidden_states(batch["camera_text"])
-        return self.cameras_of(self.parts.camera[batch["setting"]], batch["prior"], hidden)
+        embedding = seen_embedding(self.stage, batch["prior"], hidden)
+        return [self.parts.camera[batch["steered"]].answer(embedding)]
 
-    def cameras_of(self, adapter: CameraAdapter, prior: Tensor, hidden: Tensor) -> list[ActiveCamera]:
-        """The camera of priors (S,F,3,H,W) and hidden states (S,F,T,D), without what the stage is blind for."""
-        if self.stage.blind == "differences":
-            hidden = torch.zeros_like(hidden)
-        if self.stage.blind == "prior":
-            prior = torch.zeros_like(prior)
-        embedding = torch.cat([camera_embedding(p, h) for p, h in zip(prior, hidden, strict=True)])
-        return [ActiveCamera(adapter.merges, adapter.encoder(embedding))]
+
+def seen_embedding(stage: StageConfig, prior: Tensor, hidden: Tensor) -> Tensor:
+    """Camera embedding (S,3 N + 3,F,H,W) of priors (S,F,3 N,H,W) and hidden states (S,F,T,D), as a stage sees it.
+
+    Without what the stage is blind for.
+    """
+    if stage.blind == "differences":
+        hidden = torch.zeros_like(hidden)
+    if stage.blind == "prior":
+        prior = torch.zeros_like(prior)
+    return camera_embedding(prior, hidden)

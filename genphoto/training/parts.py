@@ -7,20 +7,13 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from ..camera.settings import settings_named
 from ..image_model import ImageModel
-from ..model.backbone import Backbone
-from ..model.camera_encoder import DifferentialCameraEncoder
+from ..model.camera_adapter import CameraAdapter
 from ..model.config import Architecture, EncoderSizes
-from ..model.lift import CameraMerges, Lift
-
-
-class CameraAdapter(nn.Module):
-    """Encoder and merges of one setting."""
-
-    def __init__(self, backbone: Backbone, encoder: EncoderSizes):
-        super().__init__()
-        self.encoder = DifferentialCameraEncoder(backbone, encoder)
-        self.merges = CameraMerges(backbone)
+from ..model.lift import Lift
+from ..model.steering import Steering
+from .config import DataConfig
 
 
 class Parts(nn.Module):
@@ -30,10 +23,10 @@ class Parts(nn.Module):
         image_model: becomes the parts "autoencoder", "text" and "unet".
         motion: motion modules.
         encoder: sizes of the camera encoders.
-        settings: names of the settings that get a camera adapter, with new weights.
+        steered: what new camera adapters steer, each by its name.
     """
 
-    def __init__(self, image_model: ImageModel, motion: Lift, encoder: EncoderSizes, settings: Sequence[str]):
+    def __init__(self, image_model: ImageModel, motion: Lift, encoder: EncoderSizes, steered: Sequence[Steering]):
         super().__init__()
         self.image_model = image_model
         self.autoencoder = image_model.autoencoder
@@ -41,7 +34,9 @@ class Parts(nn.Module):
         self.unet = image_model.unet
         self.motion = motion
         self.architecture = Architecture(motion.backbone, motion.sizes, encoder)
-        self.camera = nn.ModuleDict({name: CameraAdapter(motion.backbone, encoder) for name in settings})
+        self.camera = nn.ModuleDict(
+            {steering.name: CameraAdapter.untrained(steering, motion.backbone, encoder) for steering in steered}
+        )
 
     def hidden_states(self, tokens: Tensor) -> Tensor:
         """Token numbers (...,T) -> last hidden states (...,T,D)."""
@@ -60,6 +55,15 @@ class Parts(nn.Module):
     def buffers_of(self, names: Sequence[str]) -> dict[str, Tensor]:
         """The buffers of the named parts, by name."""
         return {f"{name}.{key}": value for name in names for key, value in getattr(self, name).named_buffers()}
+
+
+def steered_by(data: DataConfig, vocabulary: str = "") -> list[Steering]:
+    """What the camera adapters of a training steer: the settings of its data, over their domains.
+
+    `vocabulary` is the digest of that in which their prompts are numbered.
+    """
+    varied = [settings_named(name) for name in data.settings]
+    return [Steering(s, data.variant, tuple(setting.domain for setting in s), vocabulary) for s in varied]
 
 
 def initialized(make: Callable[[], nn.Module], seed: int) -> nn.Module:

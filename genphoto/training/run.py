@@ -15,7 +15,7 @@ import torch
 from accelerate import PartialState
 from tqdm import tqdm
 
-from ..camera.settings import setting_named
+from ..camera.settings import settings_named
 from ..data.dataset import DifferentialDataset, ProceduralScenes, SubjectSource
 from ..data.frame_cache import FrameCache, LatentCache
 from ..data.photos.folder import PhotoFolder
@@ -151,7 +151,7 @@ def parts_of(config: TrainConfig) -> Parts:
     if config.model.kind == "tiny":
         from .tiny import untrained_parts
 
-        return untrained_parts(config.data.settings, config.model.prediction, config.seed)
+        return untrained_parts(config.data, config.model.prediction, config.seed)
     from .full_size import full_size_parts
 
     return full_size_parts(config.model, config.data, config.seed)
@@ -159,10 +159,11 @@ def parts_of(config: TrainConfig) -> Parts:
 
 def dataset_of(data: DataConfig, kind: str = "sweep") -> DifferentialDataset | FrameCache:
     """The data set for a kind of stage: sweeps, or single frames."""
-    settings = [setting_named(name) for name in data.settings]
+    settings = [settings_named(name) for name in data.settings]
     source: SubjectSource
     if data.folder:
-        source = PhotoFolder(data.folder, with_depth=any(setting.moves_iris for setting in settings))
+        deep = any(setting.moves_iris for varied in settings for setting in varied)
+        source = PhotoFolder(data.folder, with_depth=deep)
     else:
         source = ProceduralScenes(data.scenes, data.seed)
     frames, plain, place = (data.frames, 0.0, "") if kind == "sweep" else (1, data.plain, "frames")
@@ -174,8 +175,9 @@ def examples_of(config: TrainConfig, stage: StageConfig, parts: Parts, dataset: 
     """What a stage learns from."""
     architecture = parts.architecture
     latent_shape = (parts.unet.config.in_channels, *(n // architecture.backbone.downscale for n in config.data.size))
+    steered = {name: adapter.steering for name, adapter in parts.camera.items()}
     tokenize = parts.image_model.tokenize
-    return TrainingExamples(dataset, stage, architecture, tokenize, latent_shape, config.data.variant, config.seed)
+    return TrainingExamples(dataset, stage, architecture, steered, tokenize, latent_shape, config.seed)
 
 
 @torch.no_grad()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from diffusers import UNet2DConditionModel
 from torch import nn
@@ -17,21 +15,23 @@ from ..model.lift import Lift
 from ..model.motion_module import MotionModule
 from ..model.temporal import TemporalAttention
 from ..model.words import END, START, WordTokenizer
-from .parts import Parts, initialized
+from .config import DataConfig
+from .parts import Parts, initialized, steered_by
 
 AUTOENCODER = AutoencoderSizes(latent_channels=16, widths=(32, 64), packing=2)
 WORDS_OF_A_TEXT = 32
 AT_HOME = 3.0  # times the usual size of random weights: tokens of one frame then match each other
 
 
-def untrained_parts(settings: Sequence[str], prediction: str, seed: int) -> Parts:
+def untrained_parts(data: DataConfig, prediction: str, seed: int) -> Parts:
     """All networks of the tiny model with random weights."""
-    tokenizer = WordTokenizer(WORDS, WORDS_OF_A_TEXT)
+    tokenizer = WordTokenizer.of_new_model(WORDS, WORDS_OF_A_TEXT)
 
     def make() -> Parts:
         words = len(tokenizer.vocabulary)
         model = ImageModel(unet(), Autoencoder(AUTOENCODER), text_encoder(words), tokenizer, prediction)
-        return Parts(model, Lift(TINY.backbone, TINY.motion), TINY.encoder, settings)
+        motion = Lift(TINY.backbone, TINY.motion)
+        return Parts(model, motion, TINY.encoder, steered_by(data, tokenizer.digest))
 
     parts = initialized(make, seed)
     _start_at_home(parts.motion)

@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -234,7 +235,7 @@ def test_values_out_of_reach_are_told_beside_what_was_asked():
 def test_a_reach_may_be_that_of_another_view_of_the_same_setting():
     sweep = CameraSweep({"aperture": [2, 64], "shutter_speed": [0.5, 0.1]}, reach={"bokeh": (1, 30)})
     assert sweep.captions == ("f/2, 0.5 s", "f/64, 1/10 s (asked; adapter reaches K 1)")
-    both = CameraSweep(sweep.values, sweep.base, reach={"bokeh": (1, 30), "shutter_speed": (0.5, 0.5)})
+    both = CameraSweep(sweep.values, sweep.base, reach={"bokeh": (1, 30)}, unsteered=("shutter_speed",))
     assert both.captions[1] == "f/64, 1/10 s (asked; adapter reaches K 1, 0.5 s)"
     assert both.limitations[1] == (
         "Shutter speed: no camera adapter steers it; frame 2 (asked: 1/10 s) will look about like 0.5 s. Add the "
@@ -253,6 +254,23 @@ def test_of_many_values_out_of_reach_a_sentence_names_the_first_and_the_last():
     (sentence,) = sweep.limitations
     assert "frames 1, 2, 3, 4, 5, 6, ..., 1000 (asked: 71 mm, 72 mm," in sentence
     assert len(sentence) < 300
+
+
+def test_one_value_is_a_reach_of_its_own():
+    (sentence,) = CameraSweep({"focal_length": [24, 200]}, reach={"focal_length": (24, 24)}).limitations
+    assert "the camera adapter was trained on 24 mm to 24 mm; frame 2" in sentence
+
+
+def test_settings_that_nothing_steers_survive_the_file():
+    sweep = CameraSweep({"focal_length": [24, 100], "shutter_speed": [0.5, 0.1]}, reach=REACH)
+    told = replace(sweep, unsteered=("shutter_speed",))
+    assert CameraSweep.from_json(told.to_json()) == told != sweep
+    assert '"unsteered"' not in sweep.to_json()
+    of_0_1 = json.loads(sweep.to_json()) | {"reach": {"focal_length": [24, 70], "shutter_speed": [0.5, 0.5]}}
+    assert CameraSweep.from_json(json.dumps(of_0_1)) == told
+    for damaged, message in (("iris", "is 'iris', not a list"), (["iris"], "Unknown camera setting 'iris'")):
+        with pytest.raises(ValueError, match=message):
+            CameraSweep.from_json(json.dumps(of_0_1 | {"unsteered": damaged}))
 
 
 def test_the_reach_survives_the_file():

@@ -338,7 +338,7 @@ def test_parts_of_different_models(sd15):
     expected = {
         "this is EmbeddedModel (BaseModel): its UNet has 6 places of width 64, 128 and the motion": wrong_motion,
         "this is SD15 (BaseModel): its UNet has 10 places of width 32, 64 and the motion module 6": wrong_model,
-        "needs the CLIP that it was made for (128 wide), but this one is SD1ClipModel (64 wide)": wrong_clip,
+        "needs the CLIP that it was made for, but this SD1ClipModel is 64 wide, not 128. Connect": wrong_clip,
         "The camera adapter was made for a UNet of widths (32, 64), this one has (64, 128)": wrong_camera,
     }
     for message, made in expected.items():

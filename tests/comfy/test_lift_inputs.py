@@ -377,7 +377,7 @@ def test_a_clip_of_another_model(sd15):
     graph = prompt()
     graph["wide"] = node("TestClip", name="wide")
     graph["camera"]["inputs"]["clip"] = ["wide", 0]
-    assert "needs the CLIP that it was made for (64 wide), but this one is SD1ClipModel (96 wide)" in refusal(
+    assert "needs the CLIP that it was made for, but this SD1ClipModel is 96 wide, not 64. Connect" in refusal(
         sd15, graph, "camera"
     )
 
@@ -408,5 +408,5 @@ def test_a_released_adapter_is_taken_for_the_setting_of_the_sweep(sd15, caplog):
     graph["camera"]["inputs"].update(clip=["wide", 0], camera_adapter="checkpoint-shutter_speed.ckpt")
     with caplog.at_level(logging.INFO):
         done = run(sd15, graph)
-    assert done.outputs["camera"][0].setting.name == "shutter_speed"
+    assert [setting.name for setting in done.outputs["camera"][0].question.settings] == ["shutter_speed"]
     assert "does not say which setting it steers; taken for one of shutter speed" in caplog.text.lower()

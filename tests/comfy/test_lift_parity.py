@@ -43,12 +43,11 @@ def camera(comfy):
     """The reference's adapter for bokeh, on the embedding of its trajectory."""
     path = comfy.model_folder("genphoto") / "checkpoint-bokehK.ckpt"
     torch.save(camera_checkpoint("bokehK"), path)
-    _, encoder, merges = comfy.module("nodes.model_files").load_camera(path)
+    adapter, merges = comfy.module("nodes.model_files").load_camera(path)
     with torch.no_grad():
-        features = tuple(encoder(noise("embedding0", (1, 6, 5, 64, 128))))
-    bokeh = comfy.module("genphoto.camera.settings").setting_named("bokeh")
+        features = tuple(adapter.encoder(noise("embedding0", (1, 6, 5, 64, 128))))
     sweep = comfy.module("genphoto.camera.sweep").CameraSweep({"bokeh": LISTS["bokehK"]})
-    return comfy.module("nodes.camera_condition").CameraCondition(sweep, bokeh, features, merges, "camera")
+    return comfy.module("nodes.camera_condition").CameraCondition(adapter.question(sweep), features, merges, "camera")
 
 
 @pytest.fixture

@@ -8,9 +8,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from genphoto.camera.settings import setting_named
 from genphoto.checkpoint import CameraFile, MotionFile, save_camera_adapter, save_motion_module
 from genphoto.checkpoint.flat_sizes import FlatSizes
 from genphoto.checkpoint.layout import make_encoder, make_lift, make_merges
+from genphoto.model.steering import Steering
 
 from .base_camera import BASE_CAMERA
 
@@ -86,7 +88,8 @@ def clip(width=64):
 def adapter(setting, seed=4):
     """A camera adapter of that setting."""
     encoder, merges = (random_(make(ARCHITECTURE), seed) for make in (make_encoder, make_merges))
-    return CameraFile(setting, "published", ARCHITECTURE, encoder.state_dict(), merges.state_dict(), FRAMES)
+    steering = Steering((setting_named(setting),), "published")
+    return CameraFile(steering, ARCHITECTURE, encoder.state_dict(), merges.state_dict(), FRAMES)
 
 
 def install(comfy):

@@ -18,7 +18,7 @@ SIZE = (32, 48)
 
 
 def data_set(source, seed=0):
-    settings = [setting_named(name) for name in ("focal_length", "shutter_speed")]
+    settings = [(setting_named(name),) for name in ("focal_length", "shutter_speed")]
     return DifferentialDataset(source, settings, 2, SIZE, seed=seed)
 
 
@@ -39,7 +39,7 @@ def test_frames_come_back_as_simulated(tmp_path):
         kept, new = cache[3, index], data[0, index]
         assert (kept.frames - new.frames).abs().max() <= 0.5 / 255 + 1e-6
         assert (kept.sweep, kept.caption) == (new.sweep, new.caption)
-        assert cache.setting_at(3, index) == data.setting_at(0, index)
+        assert cache.settings_at(3, index) == data.settings_at(0, index)
     again = FrameCache(data_set(ProceduralScenes(BLOCK + 2)), tmp_path)
     data.source = None  # nothing is simulated twice
     assert torch.equal(again[0, 1].frames, cache[0, 1].frames)

@@ -13,9 +13,10 @@ from transformers import CLIPTextConfig, CLIPTextModel
 from genphoto.camera.settings import setting_named
 from genphoto.camera.sweep import CameraSweep
 from genphoto.checkpoint import build_camera, build_lift, camera_adapter, image_lora, motion_module
-from genphoto.model.differential import camera_embedding, coarse_prior, setting_values
+from genphoto.model.differential import camera_embedding
 from genphoto.model.diffusers_host import LiftedUNet, merge_image_lora
 from genphoto.model.lift import ActiveCamera
+from genphoto.model.steering import Steering
 from genphoto.sampling import noised, published_scheduler, sample
 
 from ..golden import lift as lift_golden
@@ -57,9 +58,8 @@ def no_gradients():
 
 
 def camera(adapters, *embeddings, setting="bokehK", strength=1.0):
-    encoder, merges = adapters[setting]
     inputs = torch.cat([noise(name, (1, 6, 5, 64, 128)) for name in embeddings])
-    return ActiveCamera(merges, encoder(inputs), strength)
+    return adapters[setting].answer(inputs, strength)
 
 
 def error(mine, name):
@@ -206,8 +206,8 @@ def test_camera_embedding(name, index, text_encoder):
     sweep = CameraSweep({setting.name: LISTS[name][index]})
     hidden = text_encoder(golden(f"ids.{name}.{index}").long()).last_hidden_state
     assert (hidden[:, ::7, ::29] - golden(f"hidden_grid.{name}.{index}")).abs().max() < 1e-5
-    prior = coarse_prior(sweep, setting, setting_values(sweep, setting), "published", (256, 384))
-    embedding = camera_embedding(prior, hidden)
+    prior = Steering((setting,), "published").question(sweep).prior((256, 384))
+    embedding = camera_embedding(prior[None], hidden[None])
     assert embedding.shape == (1, 6, 5, 256, 384)
     assert torch.equal(embedding[0, :3].transpose(0, 1), prior)
     assert (embedding[0, 3, :, ::13, ::11] - golden(f"ccl_grid.{name}.{index}")).abs().max() < 1e-5

@@ -1,15 +1,21 @@
 """The parts that only the tiny model has: words, autoencoder, shared noise, and its file."""
 
+import json
+from dataclasses import replace
+
 import pytest
 import torch
 
+from genphoto.camera.settings import SETTINGS
+from genphoto.checkpoint import load, save_tiny_model, tiny_model
 from genphoto.data.scenes.scene import WORDS
-from genphoto.embedded import load_tiny_model
+from genphoto.embedded import IMAGE_MODEL, load_tiny_model
+from genphoto.model import words
 from genphoto.model.autoencoder import Autoencoder, AutoencoderSizes, reconstruction_loss
 from genphoto.model.noise import drawn_apart, sweep_noise
 from genphoto.model.words import END, START, WordTokenizer
 
-TOKENIZER = WordTokenizer(WORDS)
+TOKENIZER = WordTokenizer.of_new_model(WORDS)
 
 
 def spelled(text):
@@ -23,6 +29,12 @@ def test_texts_become_words_digits_and_marks():
     assert spelled("<color temperature: 10000.0>") == ["<", "color", "temperature", ":", *"10000", ">"]
     assert spelled("<exposure: 0.10000000149011612>") == ["<", "exposure", ":", *"0.1", ">"]
     assert spelled("<aperture: f/2.8>") == ["<", "aperture", ":", "f", "/", *"2.8", ">"]
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda s: s.name)
+def test_a_new_model_knows_the_camera_prompts_of_every_setting(setting):
+    for value in (*setting.domain, setting.read(setting.base)):
+        assert 5 <= len(TOKENIZER.tokens(setting.prompt(value))) <= 15
 
 
 def test_texts_are_filled_up():
@@ -47,6 +59,54 @@ def test_the_embedded_model_reads_the_words_that_it_was_trained_on():
     file = load_tiny_model()
     assert file.tokenizer.tokens("a red ball beside a blue box")
     assert file.autoencoder.packing == 1  # of files that do not say
+
+
+@pytest.fixture
+def one_more_word(monkeypatch):
+    """As if the code had a setting whose camera prompts say a word that no model has learned."""
+    apex = replace(SETTINGS[0], name="apex", prompt=lambda value: f"<apex = {value:g}>")
+    monkeypatch.setattr(words, "SETTINGS", (apex, *SETTINGS))
+    monkeypatch.setattr(words, "MARKS", (*words.MARKS, "="))
+
+
+def test_a_new_word_in_the_code_leaves_the_numbers_of_the_embedded_model(one_more_word):
+    tokenizer = load_tiny_model().tokenizer
+    assert tokenizer.tokens("a red ball, <tint: -0.02>") == [30, 60, 33, 2, 29, 4, 7, 9, 6, 9, 11, 3]
+    assert len(tokenizer.vocabulary) == 73
+    new = WordTokenizer.of_new_model(WORDS)
+    assert len(new.tokens("<apex = 24>")) == 6
+    assert new.tokens("a red ball") != tokenizer.tokens("a red ball")
+
+
+def test_a_model_keeps_its_numbers_in_its_file(tmp_path, one_more_word, monkeypatch):
+    start, end, *rest = WordTokenizer.of_new_model(("a", "ball")).vocabulary
+    backwards = WordTokenizer((start, end, *reversed(rest)), ("a", "ball"))
+    file = replace(load_tiny_model(), tokenizer=backwards)
+    file.weights["text"]["embeddings.token_embedding.weight"] = torch.zeros(len(backwards.vocabulary), 128)
+    save_tiny_model(tmp_path / "backwards.safetensors", file)
+    monkeypatch.undo()
+    again = load_tiny_model(tmp_path / "backwards.safetensors").tokenizer
+    assert again == backwards
+    assert again.tokens("a ball") == [3, 2]
+    assert again.digest == backwards.digest != WordTokenizer.of_new_model(("a", "ball")).digest
+
+
+def test_a_vocabulary_that_is_not_that_of_the_text_embedding_is_refused(tmp_path):
+    file = load_tiny_model()
+    larger = WordTokenizer.of_0_1((*file.tokenizer.words, "cat"))
+    with pytest.raises(ValueError, match=r"The tiny image model: 74 tokens in its vocabulary, 73 rows in its text"):
+        save_tiny_model(tmp_path / "x.safetensors", replace(file, tokenizer=larger))
+    assert not list(tmp_path.iterdir())
+    state, metadata = load(IMAGE_MODEL)
+    spec = json.loads(metadata["tokenizer"])
+    for change, message in (
+        ({"words": [*spec["words"], "cat"]}, "tiny: 74 tokens in its vocabulary, 73 rows in its text embedding"),
+        ({"vocabulary": [*file.tokenizer.vocabulary[:-1], "a"]}, "the vocabulary has 'a' more than once"),
+        ({"vocabulary": list(file.tokenizer.vocabulary[1:])}, "begins with"),
+        ({"vocabulary": [*file.tokenizer.vocabulary[:-1], "cat"]}, "is without 'yellow'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            tiny_model(state, metadata | {"tokenizer": json.dumps(spec | change)}, "tiny")
 
 
 def test_a_long_text_is_refused():

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from genphoto.camera.settings import setting_named
+from genphoto.camera.settings import joint_name, setting_named
 from genphoto.camera.sweep import CameraSweep
 from genphoto.checkpoint import load
 from genphoto.data.dataset import DifferentialDataset, ProceduralScenes
@@ -168,7 +168,7 @@ def test_all_examples_of_a_step_vary_one_setting_and_resuming_skips_whole_steps(
     steps = list(StepSampler(dataset, chosen.stages[0], 3, chosen.seed))
     assert len(steps) == 9
     for keys in steps:
-        assert len({dataset.setting_at(epoch, index).name for epoch, index, *_ in keys}) == 1
+        assert len({joint_name(dataset.settings_at(epoch, index)) for epoch, index, *_ in keys}) == 1
         assert len({frames for *_, frames in keys}) == 1
     assert len({draw for keys in steps for _, _, draw, _ in keys}) == 27
     assert list(StepSampler(dataset, chosen.stages[0], 3, chosen.seed, start=5)) == steps[5:]
@@ -178,7 +178,7 @@ def test_batches_hold_the_setting_once():
     chosen = config(stage())
     examples = examples_in(chosen, dataset_of(chosen.data))
     batch = collate([examples[0, 0, 0, 3], examples[0, 2, 1, 3]])
-    assert batch["setting"] == "focal_length"
+    assert batch["steered"] == "focal_length"
     assert batch["frames"].shape == (2, 3, 3, *SIZE)
 
 

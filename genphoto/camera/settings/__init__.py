@@ -4,7 +4,7 @@ A sweep applies several settings in this order: a lens first, then its iris, the
 """
 
 import copyreg
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pickle import PicklingError
 
 from ..setting import CameraSetting
@@ -33,6 +33,16 @@ def setting_named(name: str) -> CameraSetting:
         if setting.name == name:
             return setting
     raise ValueError(f"Unknown camera setting {name!r}. Settings: {', '.join(s.name for s in SETTINGS)}.")
+
+
+def joint_name(settings: Iterable[CameraSetting]) -> str:
+    """Settings that vary together in one word: "focal_length", "focal_length+bokeh"."""
+    return "+".join(setting.name for setting in settings)
+
+
+def settings_named(name: str) -> tuple[CameraSetting, ...]:
+    """The inverse of `joint_name`, or a ValueError that lists the names."""
+    return tuple(setting_named(each) for each in name.split("+"))
 
 
 def _by_name(setting: CameraSetting) -> tuple[Callable[[str], CameraSetting], tuple[str]]:

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from transformers import CLIPTextConfig, CLIPTextModel
 
+from genphoto.camera.settings import setting_named
 from genphoto.checkpoint import (
     CameraFile,
     MotionFile,
@@ -18,6 +19,7 @@ from genphoto.checkpoint import (
 from genphoto.checkpoint.flat_sizes import FlatSizes
 from genphoto.checkpoint.layout import make_encoder, make_lift, make_merges
 from genphoto.model.autoencoder import Autoencoder, AutoencoderSizes
+from genphoto.model.steering import Steering
 from genphoto.model.words import WordTokenizer
 
 from ..lift.rule import rule_weight
@@ -44,7 +46,7 @@ UNET = {
     "cross_attention_dim": 32,
     "attention_head_dim": 4,
 }
-TOKENIZER = WordTokenizer(("a", "red", "blue", "ball", "box", "on", "floor"), 32)
+TOKENIZER = WordTokenizer.of_0_1(("a", "red", "blue", "ball", "box", "on", "floor"), 32)
 TEXT = {
     "vocab_size": len(TOKENIZER.vocabulary),
     "hidden_size": 32,
@@ -88,7 +90,8 @@ def write(unet, model_folder, motion_folder, camera_folder):
         for module in (make_lift(ARCHITECTURE), make_encoder(ARCHITECTURE), make_merges(ARCHITECTURE))
     )
     save_motion_module(motion_folder / MOTION, MotionFile(ARCHITECTURE, lift))
-    file = CameraFile("focal_length", "physical", ARCHITECTURE, encoder, merges, len(FOCAL_LENGTHS))
+    steering = Steering((setting_named("focal_length"),), "physical")
+    file = CameraFile(steering, ARCHITECTURE, encoder, merges, len(FOCAL_LENGTHS))
     save_camera_adapter(camera_folder / CAMERA, file)
 
 
